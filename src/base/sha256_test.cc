@@ -1,0 +1,25 @@
+#include "base/sha256.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace ks {
+namespace {
+
+// FIPS 180-4 examples.
+TEST(Sha256, MatchesThePublishedDigests) {
+  EXPECT_EQ(Sha256Hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(Sha256Hex(std::as_bytes(std::span("abc", 3))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Sha256, OfAFileEqualsThatOfItsBytes) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "sha256_test.bin";
+  const std::string content(3'000'001, 'x');  // more than two blocks
+  std::ofstream(path, std::ios::binary) << content;
+  EXPECT_EQ(*Sha256HexOfFile(path), Sha256Hex(std::as_bytes(std::span(content))));
+  EXPECT_EQ(Sha256HexOfFile("/nonexistent").status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace ks

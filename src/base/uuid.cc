@@ -1,0 +1,46 @@
+#include "base/uuid.h"
+
+#include <cstdint>
+#include <random>
+
+namespace ks {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+bool IsDash(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+
+std::mt19937_64 SeededGenerator() {
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+  return std::mt19937_64(seed);
+}
+
+}  // namespace
+
+std::string NewUuid4() {
+  thread_local std::mt19937_64 generator = SeededGenerator();
+  uint64_t bits[2] = {generator(), generator()};
+  bits[0] = (bits[0] & ~0xF000ull) | 0x4000ull;                  // version 4
+  bits[1] = (bits[1] & ~(3ull << 62)) | (2ull << 62);            // variant 10
+  std::string uuid(36, '-');
+  size_t digit = 0;
+  for (size_t i = 0; i < uuid.size(); ++i) {
+    if (IsDash(i)) continue;
+    uuid[i] = kHex[bits[digit / 16] >> (60 - 4 * (digit % 16)) & 15];
+    ++digit;
+  }
+  return uuid;
+}
+
+bool IsUuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    if (IsDash(i) ? c != '-' : !hex) return false;
+  }
+  return true;
+}
+
+}  // namespace ks
