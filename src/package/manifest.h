@@ -1,0 +1,49 @@
+// manifest.json: what a package says of itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/classifier_spec.h"
+
+namespace ks {
+
+// Readers take this version and the one before it (there is none before 1).
+inline constexpr int kPackageFormatVersion = 1;
+
+struct PackageFile {
+  std::string name;  // relative, no directory part
+  int64_t size_bytes = 0;
+  std::string sha256;  // 64 hexadecimal digits
+};
+
+// A bundled text with the logits this package must give for it.
+struct SelfCheck {
+  std::string text;
+  std::vector<float> fp32_logits;  // [C]
+};
+
+struct Manifest {
+  int format_version = kPackageFormatVersion;
+  std::string name;  // of the model; the metrics' `model` label
+  ClassifierSpec spec;
+  float temperature = 1.0f;  // divides the logits inside softmax and sigmoid only
+  int window = 0;            // longest sequence in tokens, special ones included
+  std::vector<std::string> precisions;  // "fp32", later "int8"
+  std::vector<PackageFile> files;       // every file but manifest.json and validation.json, by name
+  std::vector<SelfCheck> self_checks;
+  std::string source_sha256;  // of the checkpoint's weights, config and tokenizer: provenance without time, host or path
+};
+
+// JSON, two-space indented for people, the same bytes for the same manifest.
+std::string ManifestToJson(const Manifest& manifest);
+
+// `name` begins the messages.
+// Errors: kInvalidArgument naming the field (damaged or hand-edited JSON); kFailedPrecondition naming both format versions
+// where this program cannot read it.
+absl::StatusOr<Manifest> ManifestFromJson(std::string_view json, std::string_view name);
+
+}  // namespace ks

@@ -1,0 +1,70 @@
+// Every series of docs/metrics (WIRE §5), registered at zero before the first request. The only place that knows
+// prometheus-cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace ks {
+
+enum class RejectReason { kQueueFull, kDeadline, kDraining, kTooLarge };
+
+// Whose series are to exist. Label values come from here alone: no client string ever becomes one.
+struct ModelSeries {
+  std::string model;
+  std::vector<std::string> labels;    // the model's
+  std::vector<std::string> backends;  // that may answer
+};
+
+// The series of one model. Indices are those of ModelSeries. All methods are safe from any thread and cost a few atomic
+// operations.
+class ModelMetrics {
+ public:
+  virtual ~ModelMetrics() = default;
+  virtual void ObserveRun(int backend, Duration duration, int sequences, int tokens) = 0;
+  virtual void ObserveQueueWait(Duration wait) = 0;
+  virtual void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) = 0;
+  virtual void CountRejected(RejectReason reason) = 0;
+  virtual void CountFeedback(int backend, bool agreed) = 0;
+  virtual void SetLoadTime(int backend, Duration duration) = 0;
+  virtual void SetQueue(int64_t tokens, int64_t limit) = 0;
+  virtual void SetPackageVerified(bool verified) = 0;
+  virtual void SetActivePrecision(std::string_view precision, std::string_view reason) = 0;
+};
+
+struct HttpRoute {
+  std::string route;  // the template, "unmatched" where there is none
+  std::string method;
+};
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Registers the series of a model; the result lives as long as this object. Once for each model.
+  ModelMetrics& AddModel(const ModelSeries& series);
+
+  // Registers http_* series of each route at zero, for the statuses 200, 422, 429 and 503.
+  void AddRoutes(const std::vector<HttpRoute>& routes);
+  // `route` is the index in the list given to AddRoutes.
+  void HttpStarted();
+  void HttpFinished(int route, int status, Duration duration);
+
+  void SetColdStart(Duration duration);
+
+  // The text exposition format, version 0.0.4, process_* included.
+  std::string Scrape();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ks
