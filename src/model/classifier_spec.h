@@ -1,4 +1,5 @@
-// What a classifier is: sizes, pooling, head, labels. Read from a Hugging Face config.json, kept in the package's manifest.
+// What a classifier is: sizes, pooling, head, labels. Read from a Hugging Face config.json, kept in the package's
+// manifest.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,9 @@ struct EncoderSpec {
   int hidden_size = 0;        // H
   int intermediate_size = 0;  // F, the feed-forward's inner width
   int layers = 0;
-  int heads = 0;              // H is a multiple of it
+  int heads = 0;  // H is a multiple of it
   int max_positions = 0;
-  int type_vocab_size = 0;    // 0: no token type embeddings (DistilBERT)
+  int type_vocab_size = 0;  // 0: no token type embeddings (DistilBERT)
   float layer_norm_eps = 1e-12f;
   int pad_id = 0;
   Pooling pooling = Pooling::kTanh;
