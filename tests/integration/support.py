@@ -1,0 +1,135 @@
+"""Starting the real binary, talking to it over raw sockets, and stopping it."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+BINARY = os.environ["KS_BINARY"]
+MODEL = os.environ["KS_MODEL"]
+SOURCE = pathlib.Path(os.environ["KS_SOURCE_DIR"])
+
+# The program sees no KS_ option of whoever runs the tests.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("KS_")}
+
+
+def run(*arguments, stdin=None, env=None, timeout=120, **options):
+    """Runs the program to its end; output as bytes."""
+    return subprocess.run(
+        [BINARY, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
+        env=ENVIRONMENT | (env or {}), **options)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Server:
+    """A running `kubesentiment serve`; use as a context manager."""
+
+    def __init__(self, *arguments, model=MODEL, env=None, **options):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--model", str(model), *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=ENVIRONMENT | (env or {}), **options)
+        self._log = []
+
+    def __enter__(self):
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.finish()
+
+    def wait_ready(self, seconds=30.0):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                self.finish()
+                raise AssertionError(f"serve ended with {self.process.returncode}: {self.log}")
+            with contextlib.suppress(OSError):
+                if self.get("/health/ready").status == 200:
+                    return
+            time.sleep(0.005)
+        raise AssertionError("serve was not ready in time")
+
+    def finish(self):
+        """Waits for the end and keeps what was logged."""
+        out, err = self.process.communicate(timeout=60)
+        self._log.append(err.decode())
+        return out, err
+
+    @property
+    def log(self) -> str:
+        return "".join(self._log)
+
+    def request(self, method, path, body=None, headers=None, timeout=30) -> Answer:
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                return Answer(response.status, dict(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def get(self, path, **options) -> Answer:
+        return self.request("GET", path, **options)
+
+    def post(self, path, value, headers=None, **options) -> Answer:
+        """Posts `value` as JSON; bytes go as they are."""
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return self.request("POST", path, body, {"Content-Type": "application/json"} | (headers or {}), **options)
+
+    def connect(self, timeout=30) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def raw(self, data: bytes, timeout=30) -> bytes:
+        """Sends bytes as they are and returns all that comes until the server closes."""
+        with self.connect(timeout) as s:
+            s.sendall(data)
+            return read_to_end(s)
+
+
+def read_to_end(s: socket.socket) -> bytes:
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := s.recv(65536):
+            received += chunk
+    return received
+
+
+def read_response(stream) -> Answer:
+    """Reads one response with a Content-Length from a binary file object over a socket."""
+    status = int(stream.readline().split()[1])
+    headers = {}
+    while (line := stream.readline().strip()):
+        name, value = line.decode().split(":", 1)
+        headers[name.lower()] = value.strip()
+    return Answer(status, headers, stream.read(int(headers.get("content-length", "0"))))
