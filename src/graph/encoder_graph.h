@@ -1,0 +1,51 @@
+// The classifier as ONNX graphs. Weights stay where they are: the graphs name a file, an offset and a length.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "model/classifier_spec.h"
+
+namespace ks {
+
+// Where one float32 tensor lies, row-major and little-endian.
+struct TensorPlace {
+  std::string file;  // relative to the graph's directory, e.g. "model.safetensors"
+  int64_t offset = 0;
+  int64_t bytes = 0;
+  std::vector<int64_t> shape;
+};
+
+// Keyed by the names of model/weights.h; may hold more than the classifier needs.
+using TensorPlacement = absl::flat_hash_map<std::string, TensorPlace>;
+
+// The graph that anyone's runtime can read: opset 14, standard operators only.
+//
+// Axes: `batch` and `sequence` are dynamic, sequence <= encoder.max_positions; C = labels.
+//   input_ids       int64   [batch, sequence]
+//   attention_mask  int64   [batch, sequence]  1 for a token, 0 for padding
+//   token_type_ids  int64   [batch, sequence]  only where the model has token types
+//   logits          float32 [batch, C]         raw scores
+//
+// Returns a serialised onnx.ModelProto; the same arguments give the same bytes.
+//
+// Errors: kNotFound naming the tensor that `placement` lacks; kDataLoss naming the tensor whose shape or size is not what
+// `spec` says, with both.
+absl::StatusOr<std::string> EmitPortableGraph(const ClassifierSpec& spec, const TensorPlacement& placement);
+
+// The graph that our ONNX backend runs: packed tokens, few nodes, ready to run as it is (optimisation level 0). It uses
+// operators of ours that only that backend registers (graph/serving_ops.h).
+//
+// T = tokens of all sequences end to end, B = sequences, C = labels; T and B are dynamic.
+//   input_ids       int32   [T]
+//   offsets         int32   [B + 1]  as in backend/batch.h
+//   token_type_ids  int32   [T]      only where the model has token types
+//   logits          float32 [B, C]
+//
+// Returns and errors as EmitPortableGraph.
+absl::StatusOr<std::string> EmitServingGraph(const ClassifierSpec& spec, const TensorPlacement& placement);
+
+}  // namespace ks
