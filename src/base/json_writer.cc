@@ -119,4 +119,67 @@ JsonWriter& JsonWriter::Raw(std::string_view json) {
   return *this;
 }
 
+namespace {
+
+// The position after the string that begins at `pos` of valid JSON.
+size_t EndOfString(std::string_view json, size_t pos) {
+  for (++pos; json[pos] != '"'; ++pos) {
+    if (json[pos] == '\\') ++pos;
+  }
+  return pos + 1;
+}
+
+// Whether the array that begins at `pos` holds no array or object.
+bool IsFlat(std::string_view json, size_t pos) {
+  for (++pos; json[pos] != ']';) {
+    if (json[pos] == '[' || json[pos] == '{') return false;
+    pos = json[pos] == '"' ? EndOfString(json, pos) : pos + 1;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string IndentJson(std::string_view json) {
+  std::string out;
+  size_t depth = 0;
+  bool inside_flat = false;
+  const auto new_line = [&] { out.append("\n").append(2 * depth, ' '); };
+  for (size_t pos = 0; pos < json.size();) {
+    const char c = json[pos];
+    if (c == '"') {
+      const size_t end = EndOfString(json, pos);
+      out.append(json, pos, end - pos);
+      pos = end;
+      continue;
+    }
+    if (c == '{' || c == '[') {
+      inside_flat = c == '[' && IsFlat(json, pos);
+      const bool empty = json[pos + 1] == '}' || json[pos + 1] == ']';
+      out.push_back(c);
+      ++depth;
+      if (!inside_flat && !empty) new_line();
+    } else if (c == '}' || c == ']') {
+      --depth;
+      const bool empty = json[pos - 1] == '{' || json[pos - 1] == '[';
+      if (!inside_flat && !empty) new_line();
+      inside_flat = false;
+      out.push_back(c);
+    } else if (c == ',') {
+      out.push_back(c);
+      if (inside_flat) {
+        out.push_back(' ');
+      } else {
+        new_line();
+      }
+    } else if (c == ':') {
+      out += ": ";
+    } else {
+      out.push_back(c);
+    }
+    ++pos;
+  }
+  return out;
+}
+
 }  // namespace ks

@@ -11,9 +11,9 @@
 
 namespace ks {
 
-// Commas and colons are placed by the writer; that Begin and End match is the caller's part. Strings must be valid UTF-8;
-// control characters, quotes and backslashes are escaped. Numbers are the shortest decimals that read back to the same bits
-// (std::to_chars); NaN and infinities, which JSON lacks, become null.
+// Commas and colons are placed by the writer; that Begin and End match is the caller's part. Strings must be valid
+// UTF-8; control characters, quotes and backslashes are escaped. Numbers are the shortest decimals that read back to
+// the same bits (std::to_chars); NaN and infinities, which JSON lacks, become null.
 class JsonWriter {
  public:
   JsonWriter& BeginObject() { return Open('{'); }
@@ -43,6 +43,10 @@ class JsonWriter {
   std::string text_;
   bool comma_ = false;  // the next value or key follows another
 };
+
+// The same JSON for people: two spaces a level, one member or element a line, but an array without arrays and objects
+// inside on one line. Requires valid JSON without whitespace between tokens, as JsonWriter makes it.
+std::string IndentJson(std::string_view json);
 
 // Appends `value` as a quoted JSON string.
 void AppendJsonString(std::string_view value, std::string& out);

@@ -37,5 +37,22 @@ TEST(JsonWriter, WritesNullForWhatJsonLacks) {
   EXPECT_EQ(json.text(), "[null,null,null,1.00]");
 }
 
+TEST(IndentJson, PutsOneMemberALineAndFlatArraysOnOne) {
+  EXPECT_EQ(IndentJson(R"({"a":1,"b":["x,[\"]y",2],"c":[[],{}],"d":{"e":null}})"),
+            R"({
+  "a": 1,
+  "b": ["x,[\"]y", 2],
+  "c": [
+    [],
+    {}
+  ],
+  "d": {
+    "e": null
+  }
+})");
+  EXPECT_EQ(IndentJson("[]"), "[]");
+  EXPECT_EQ(IndentJson("12"), "12");
+}
+
 }  // namespace
 }  // namespace ks

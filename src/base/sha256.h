@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -10,11 +11,28 @@
 
 namespace ks {
 
-// The digest in lower-case hexadecimal, 64 characters.
+// Hashes what comes in pieces, for instance while it is written.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+
+  void Update(std::span<const std::byte> bytes);
+  // The digest in lower-case hexadecimal, 64 characters, of all the pieces. Ends the object's life but for destruction.
+  std::string FinishHex() &&;
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+// The digest of `bytes`, as Sha256::FinishHex gives it.
 std::string Sha256Hex(std::span<const std::byte> bytes);
 
-// The same of a file, read in blocks and dropped from the page cache behind the reader, so that hashing a package costs no
-// memory. Blocks for the whole file. Errors: kNotFound, kPermissionDenied, kInternal naming the path.
+// The same of a file, read in blocks and dropped from the page cache behind the reader, so that hashing a package costs
+// no memory. Blocks for the whole file. Errors: kNotFound, kPermissionDenied, kInternal naming the path.
 absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path);
 
 }  // namespace ks

@@ -10,7 +10,16 @@ namespace {
 // FIPS 180-4 examples.
 TEST(Sha256, MatchesThePublishedDigests) {
   EXPECT_EQ(Sha256Hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(Sha256Hex(std::as_bytes(std::span("abc", 3))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256Hex(std::as_bytes(std::span("abc", 3))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Sha256, OfPiecesEqualsThatOfTheWhole) {
+  Sha256 hasher;
+  hasher.Update(std::as_bytes(std::span("ab", 2)));
+  hasher.Update({});
+  hasher.Update(std::as_bytes(std::span("c", 1)));
+  EXPECT_EQ(std::move(hasher).FinishHex(), Sha256Hex(std::as_bytes(std::span("abc", 3))));
 }
 
 TEST(Sha256, OfAFileEqualsThatOfItsBytes) {

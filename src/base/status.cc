@@ -37,11 +37,23 @@ absl::Status ErrnoStatus(int error, std::string_view what) {
   return MakeStatus(code, what, ": ", std::generic_category().message(error));
 }
 
+namespace {
+
+absl::Status WithPayloadsOf(const absl::Status& from, absl::Status to) {
+  from.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { to.SetPayload(url, payload); });
+  return to;
+}
+
+}  // namespace
+
 absl::Status WithContext(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  absl::Status result = MakeStatus(status.code(), context, ": ", ToStd(status.message()));
-  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
-  return result;
+  return WithPayloadsOf(status, MakeStatus(status.code(), context, ": ", ToStd(status.message())));
+}
+
+absl::Status WithCode(const absl::Status& status, absl::StatusCode code) {
+  if (status.ok()) return status;
+  return WithPayloadsOf(status, absl::Status(code, status.message()));
 }
 
 }  // namespace ks

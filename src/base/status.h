@@ -50,11 +50,15 @@ absl::Status Internal(const Pieces&... pieces) {
 }
 
 // The status of the system call that just failed with `error` (an errno), e.g. "models/x/config.json: No such file or
-// directory". Missing files are kNotFound, refused ones kPermissionDenied, a full disk or memory kResourceExhausted, the
-// rest kInternal.
+// directory". Missing files are kNotFound, refused ones kPermissionDenied, a full disk or memory kResourceExhausted,
+// the rest kInternal.
 absl::Status ErrnoStatus(int error, std::string_view what);
 
 // Puts `context` and ": " before the message; an OK status stays as it is. Payloads are kept.
 absl::Status WithContext(const absl::Status& status, std::string_view context);
+
+// The same message and payloads under another code: a reader of packages says kDataLoss where the JSON reader below it
+// said kInvalidArgument. An OK status stays as it is.
+absl::Status WithCode(const absl::Status& status, absl::StatusCode code);
 
 }  // namespace ks
