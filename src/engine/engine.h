@@ -15,11 +15,11 @@
 
 namespace ks {
 
-class Metrics;
+class ModelMetrics;
 class ServedModel;
 
-// Views: the caller keeps the characters alive and unchanged until the answer. Valid UTF-8 of any length; the limits on a
-// text's length belong to serving.
+// Views: the caller keeps the characters alive and unchanged until the answer. Valid UTF-8 of any length; the limits on
+// a text's length belong to serving.
 struct TextInput {
   std::string_view text;
   std::optional<std::string_view> pair;
@@ -28,8 +28,8 @@ struct TextInput {
 // What happens to a text that is longer than the model's window.
 enum class LongText {
   kTruncate,  // the head of the text answers; Classification::truncated says so
-  kWindows,   // consecutive windows without overlap answer together: the mean of their probabilities (of their logits with
-              // activation kNone), weighted by tokens. Not for pairs.
+  kWindows,   // consecutive windows without overlap answer together: the mean of their probabilities (of their logits
+             // with activation kNone), weighted by tokens. Not for pairs.
 };
 
 struct ClassifyOptions {
@@ -89,18 +89,18 @@ class Engine {
   // Starts one worker a backend of `model`. `metrics` and `clock` must outlive the engine.
   // Errors: kInvalidArgument naming both settings where a legal request could never run (queue < batch, run < window).
   static absl::StatusOr<std::unique_ptr<Engine>> Create(std::shared_ptr<const ServedModel> model,
-                                                        const EngineOptions& options, Metrics& metrics,
+                                                        const EngineOptions& options, ModelMetrics& metrics,
                                                         const Clock& clock);
   // Drains without a limit, then joins the workers.
   virtual ~Engine() = default;
 
   // Classifies all inputs or none. Tokenises on the calling thread (bounded work for each text: it stops at the window,
-  // except with kWindows), admits all tokens at once or refuses at once, and calls `done` exactly once: on a worker thread
-  // when admitted, otherwise on the calling thread before returning. `done` must not block.
+  // except with kWindows), admits all tokens at once or refuses at once, and calls `done` exactly once: on a worker
+  // thread when admitted, otherwise on the calling thread before returning. `done` must not block.
   //
-  // Errors, by CodeOf: kInvalidInput (invalid UTF-8, windows with a pair, top_k out of range; the message names the input by
-  // index), kBatchEmpty, kBatchTooBig (more than max_batch_tokens), kUnsupportedBackend, kQueueFull (with RetryAfterOf),
-  // kDeadlinePassed (at admission if it cannot be met, or while waiting), kDraining, kInferenceFailed.
+  // Errors, by CodeOf: kInvalidInput (invalid UTF-8, windows with a pair, top_k out of range; the message names the
+  // input by index), kBatchEmpty, kBatchTooBig (more than max_batch_tokens), kUnsupportedBackend, kQueueFull (with
+  // RetryAfterOf), kDeadlinePassed (at admission if it cannot be met, or while waiting), kDraining, kInferenceFailed.
   virtual void Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) = 0;
 
   // The same, blocking.

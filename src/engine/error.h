@@ -26,8 +26,8 @@ enum class ErrorCode {
   kInternal,            // E4001
 };
 
-// A status with `code` as payload and the matching absl code. `message` may reach the client: it names fields, lengths and
-// limits, never a text.
+// A status with `code` as payload and the matching absl code. `message` may reach the client: it names fields, lengths
+// and limits, never a text.
 absl::Status MakeError(ErrorCode code, std::string_view message);
 
 // kQueueFull with the time after which a caller should try again, from the measured drain rate; at least a second.

@@ -1,5 +1,5 @@
-// One model as it is being served: package, tokeniser, backends. A request holds it from admission to its answer, so that a
-// replacement never pulls it away.
+// One model as it is being served: package, tokeniser, backends. A request holds it from admission to its answer, so
+// that a replacement never pulls it away.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ struct BackendGroup {
 
 class ServedModel {
  public:
-  // `package` may be null for tests on the fake backend; then `manifest` alone describes the model. The first group answers
-  // unless a request names another.
+  // `package` may be null for tests on the fake backend; then `manifest` alone describes the model. The first group
+  // answers unless a request names another.
   ServedModel(std::shared_ptr<const Package> package, Manifest manifest, Tokenizer tokenizer,
               std::vector<BackendGroup> groups);
 
