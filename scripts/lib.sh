@@ -6,6 +6,14 @@ die() { say "error: $*"; exit 1; }
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps="$root/build/deps"
 cache="${KS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/kubesentiment}"
+jobs="${KS_JOBS:-$(nproc)}"
 
 # Succeeds if `$1` (a file) has the SHA-256 `$2`.
 has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
+
+# Configures preset `$1`; speaks only when that fails.
+configure() {
+  local log
+  command -v cmake >/dev/null || die "cmake is missing; run: scripts/setup run"
+  log=$(cmake --preset "$1" 2>&1) || { say "$log"; return 1; }
+}

@@ -1,0 +1,53 @@
+# The ways in. Each target sets up what it needs (scripts/setup, the only step that uses the network), then configures,
+# builds and tests a CMake preset; any of them may be run again at any time.
+#
+#   make run       serve the default model on http://127.0.0.1:8000   (ARGS="--log-level debug ...")
+#   make test      unit and integration tests
+#   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
+#   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
+#   make slow      the full runs: parity, truth, a minute of each fuzzer
+#   make bench     the benchmarks against others
+#   make format    formats the C++ sources in place
+#   make clean     removes what was built; what was fetched stays
+PREFIX ?= /usr/local
+ARGS ?=
+
+.PHONY: run test install check slow bench venv-torch format clean
+.DEFAULT_GOAL := run
+
+run:
+	@scripts/setup run
+	@scripts/build release
+	@exec build/release/bin/kubesentiment serve $(ARGS)
+
+test:
+	@scripts/setup test
+	@scripts/lane dev
+
+install:
+	@scripts/setup run
+	@scripts/build release
+	@cmake --install build/release --prefix "$(PREFIX)" $(if $(COMPONENT),--component $(COMPONENT))
+
+check:
+	@scripts/setup check
+	@scripts/lane asan
+	@scripts/lane tsan
+	@scripts/lane tidy
+
+slow:
+	@scripts/setup check
+	@scripts/slow
+
+bench:
+	@scripts/setup test
+	@scripts/bench
+
+venv-torch:
+	@scripts/setup-torch
+
+format:
+	@git ls-files -z '*.h' '*.cc' | xargs -0 clang-format-19 -i
+
+clean:
+	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name js -exec rm -rf {} + 2>/dev/null || true
