@@ -32,12 +32,13 @@ using TensorPlacement = absl::flat_hash_map<std::string, TensorPlace>;
 //
 // Returns a serialised onnx.ModelProto; the same arguments give the same bytes.
 //
-// Errors: kNotFound naming the tensor that `placement` lacks; kDataLoss naming the tensor whose shape or size is not what
-// `spec` says, with both.
+// Errors: kNotFound naming the tensor that `placement` lacks; kDataLoss naming the tensor whose shape or size is not
+// what `spec` says, with both.
 absl::StatusOr<std::string> EmitPortableGraph(const ClassifierSpec& spec, const TensorPlacement& placement);
 
-// The graph that our ONNX backend runs: packed tokens, few nodes, ready to run as it is (optimisation level 0). It uses
-// operators of ours that only that backend registers (graph/serving_ops.h).
+// The graph that our ONNX backend runs: packed tokens, few nodes, ready to run as it is (optimisation level 0). Besides
+// ONNX Runtime's operators it uses ours, domain "kubesentiment" (described in serving_graph.cc), which that backend
+// registers.
 //
 // T = tokens of all sequences end to end, B = sequences, C = labels; T and B are dynamic.
 //   input_ids       int32   [T]
