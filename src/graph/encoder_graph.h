@@ -12,7 +12,7 @@
 namespace ks {
 
 // Where one float32 tensor lies, row-major and little-endian.
-struct TensorPlace {
+struct TensorLocation {
   std::string file;  // relative to the graph's directory, e.g. "model.safetensors"
   int64_t offset = 0;
   int64_t bytes = 0;
@@ -20,7 +20,7 @@ struct TensorPlace {
 };
 
 // Keyed by the names of model/weights.h; may hold more than the classifier needs.
-using TensorPlacement = absl::flat_hash_map<std::string, TensorPlace>;
+using TensorPlacement = absl::flat_hash_map<std::string, TensorLocation>;
 
 // The graph that anyone's runtime can read: opset 14, standard operators only.
 //

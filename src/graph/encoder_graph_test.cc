@@ -47,7 +47,7 @@ ClassifierSpec SmallDistilBert() {
 
 // The tensors end to end in one file; `reversed` inserts them in the other order.
 TensorPlacement Place(const ClassifierSpec& spec, bool reversed = false) {
-  std::vector<std::pair<std::string, TensorPlace>> places;
+  std::vector<std::pair<std::string, TensorLocation>> places;
   int64_t offset = 64;
   for (const TensorSpec& tensor : ExpectedTensors(spec)) {
     int64_t bytes = sizeof(float);

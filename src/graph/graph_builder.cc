@@ -104,7 +104,7 @@ Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> sha
     Fail(NotFound("the weights hold no tensor ", name));
     return name;
   }
-  const TensorPlace& place = found->second;
+  const TensorLocation& place = found->second;
   if (!std::equal(shape.begin(), shape.end(), place.shape.begin(), place.shape.end())) {
     Fail(DataLoss(name, " has the shape ", ShapeText(place.shape), ", expected ", ShapeText(shape)));
   } else if (place.bytes != FloatBytes(shape)) {
