@@ -17,3 +17,16 @@ configure() {
   command -v cmake >/dev/null || die "cmake is missing; run: scripts/setup run"
   log=$(cmake --preset "$1" 2>&1) || { say "$log"; return 1; }
 }
+
+# Makes the Python environment `$1` from the lock file `$2`, unless it is there already.
+provide_venv() {
+  local venv="$1" lock="$2" stamp command
+  stamp="$venv/.lock-$(sha256sum "$lock" | cut -c1-16)"
+  [ -e "$stamp" ] && return 0
+  say "making the Python environment ${venv#"$root"/}"
+  rm -rf "$venv"
+  python3 -m venv "$venv" || die "could not make a venv; run: apt-get install python3-venv"
+  command=("$venv/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary=:all: -r "$lock")
+  "${command[@]}" || die "could not install the packages of $lock; run: ${command[*]}"
+  touch "$stamp"
+}
