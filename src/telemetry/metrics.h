@@ -1,7 +1,8 @@
-// Every series of docs/metrics (WIRE §5), registered at zero before the first request. The only place that knows
-// prometheus-cpp.
+// Every series of the server, registered at zero before the first request, so that alerts and autoscalers have
+// something to read. The only place that knows prometheus-cpp.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,19 +21,23 @@ struct ModelSeries {
   std::vector<std::string> backends;  // that may answer
 };
 
-// The series of one model. Indices are those of ModelSeries. All methods are safe from any thread and cost a few atomic
-// operations.
+// The series of one model. Indices are those of ModelSeries. All methods are safe from any thread and cost well under a
+// microsecond.
 class ModelMetrics {
  public:
   virtual ~ModelMetrics() = default;
+  // One Backend::Run: its duration, and the sequences and tokens that it held.
   virtual void ObserveRun(int backend, Duration duration, int sequences, int tokens) = 0;
   virtual void ObserveQueueWait(Duration wait) = 0;
+  // One text answered; `tokens` that ran for it, `confidence` the score of its label, in [0, 1].
   virtual void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) = 0;
   virtual void CountRejected(RejectReason reason) = 0;
+  // Creates ml_prediction_accuracy_score with the first one: a zero before that would page someone.
   virtual void CountFeedback(int backend, bool agreed) = 0;
   virtual void SetLoadTime(int backend, Duration duration) = 0;
   virtual void SetQueue(int64_t tokens, int64_t limit) = 0;
   virtual void SetPackageVerified(bool verified) = 0;
+  // The one in use; an earlier one disappears.
   virtual void SetActivePrecision(std::string_view precision, std::string_view reason) = 0;
 };
 
@@ -51,9 +56,10 @@ class Metrics {
   // Registers the series of a model; the result lives as long as this object. Once for each model.
   ModelMetrics& AddModel(const ModelSeries& series);
 
-  // Registers http_* series of each route at zero, for the statuses 200, 422, 429 and 503.
+  // Registers the http_* series of each route at zero, for the statuses 200, 422, 429 and 503. Before the first
+  // request, once.
   void AddRoutes(const std::vector<HttpRoute>& routes);
-  // `route` is the index in the list given to AddRoutes.
+  // Around each request; safe from any thread. `route` is the index in the list given to AddRoutes.
   void HttpStarted();
   void HttpFinished(int route, int status, Duration duration);
 

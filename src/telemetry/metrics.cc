@@ -1,0 +1,278 @@
+// The series over prometheus-cpp's core. Label sets are fixed at registration and looked up once: a request touches
+// pointers. Tested by metrics_test.cc.
+#include "telemetry/metrics.h"
+
+#include <array>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/mutex.h"
+#include "base/strings.h"
+#include "base/version.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+#include "telemetry/process_metrics.h"
+
+namespace ks {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+using Buckets = Histogram::BucketBoundaries;
+
+const Buckets& DurationBuckets() {
+  static const Buckets buckets = {0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032,
+                                  0.064,   0.125,  0.25,  0.5,   1,     2.5,   10};
+  return buckets;
+}
+const Buckets& ConfidenceBuckets() {
+  static const Buckets buckets = {.5, .6, .7, .8, .9, .95, .99, 1};
+  return buckets;
+}
+Buckets PowersOfTwo(int from, int to) {
+  Buckets buckets;
+  for (int value = from; value <= to; value *= 2) buckets.push_back(value);
+  return buckets;
+}
+
+constexpr std::array<std::pair<RejectReason, const char*>, 4> kReasons = {{{RejectReason::kQueueFull, "queue_full"},
+                                                                           {RejectReason::kDeadline, "deadline"},
+                                                                           {RejectReason::kDraining, "draining"},
+                                                                           {RejectReason::kTooLarge, "too_large"}}};
+constexpr std::array kStatusesAtZero = {200, 422, 429, 503};
+
+// Families are shared by the models: registering a name twice gives the same one.
+class Registration {
+ public:
+  explicit Registration(prometheus::Registry& registry) : registry_(registry) {}
+  Family<Counter>& Counters(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
+  }
+  Family<Gauge>& Gauges(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
+  }
+  Family<Histogram>& Histograms(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_);
+  }
+
+ private:
+  prometheus::Registry& registry_;
+};
+
+class ModelMetricsImpl final : public ModelMetrics {
+ public:
+  ModelMetricsImpl(prometheus::Registry& registry, const ModelSeries& series)
+      : series_(series), registration_(registry), of_model_{{"model", series.model}} {
+    auto& runs = registration_.Histograms("ml_inference_duration_seconds", "Duration of one run of a backend.");
+    auto& loads =
+        registration_.Gauges("ml_model_load_duration_seconds", "Time from opening the package to a warm backend.");
+    auto& predictions = registration_.Counters("ml_predictions_total", "Texts answered, by the label they got.");
+    auto& confidence = registration_.Histograms("ml_prediction_confidence", "Score of the label that a text got.");
+    for (const std::string& label : series.labels) {
+      confidence_.push_back(&confidence.Add({{"model", series.model}, {"label", label}}, ConfidenceBuckets()));
+    }
+    for (const std::string& name : series.backends) {
+      const Labels of_backend = {{"model", series.model}, {"backend", name}};
+      PerBackend& backend = backends_.emplace_back();
+      backend.run_seconds = &runs.Add(of_backend, DurationBuckets());
+      backend.load_seconds = &loads.Add(of_backend);
+      for (const std::string& label : series.labels) {
+        Labels labels = of_backend;
+        labels["label"] = label;
+        backend.predictions.push_back(&predictions.Add(labels));
+      }
+    }
+    auto& rejected = registration_.Counters("ml_rejected_total", "Requests refused, by reason.");
+    for (const auto& [reason, name] : kReasons) {
+      rejected_[static_cast<size_t>(reason)] = &rejected.Add({{"model", series.model}, {"reason", name}});
+    }
+  }
+
+  void ObserveRun(int backend, Duration duration, int sequences, int tokens) override {
+    At(backend).run_seconds->Observe(Seconds(duration));
+    batch_size_.Observe(sequences);
+    batch_tokens_.Observe(tokens);
+  }
+  void ObserveQueueWait(Duration wait) override { queue_wait_.Observe(Seconds(wait)); }
+  void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) override {
+    At(backend).predictions.at(static_cast<size_t>(label))->Increment();
+    confidence_.at(static_cast<size_t>(label))->Observe(confidence);
+    tokens_.Increment(tokens);
+    if (truncated) truncated_.Increment();
+  }
+  void CountRejected(RejectReason reason) override { rejected_[static_cast<size_t>(reason)]->Increment(); }
+  void CountFeedback(int backend, bool agreed) override {
+    MutexLock lock(mutex_);
+    PerBackend& counted = At(backend);
+    ++counted.feedback;
+    if (agreed) ++counted.agreed;
+    registration_
+        .Gauges("ml_prediction_accuracy_score", "Share of labelled feedback that agreed, over the process's life.")
+        .Add({{"model", series_.model}, {"backend", series_.backends[static_cast<size_t>(backend)]}})
+        .Set(static_cast<double>(counted.agreed) / static_cast<double>(counted.feedback));
+  }
+  void SetLoadTime(int backend, Duration duration) override { At(backend).load_seconds->Set(Seconds(duration)); }
+  void SetQueue(int64_t tokens, int64_t limit) override {
+    queue_tokens_.Set(static_cast<double>(tokens));
+    queue_limit_.Set(static_cast<double>(limit));
+  }
+  void SetPackageVerified(bool verified) override {
+    registration_.Gauges("ml_package_verified", "1: the package's hashes were checked and agree; 0: they do not.")
+        .Add(of_model_)
+        .Set(verified ? 1 : 0);
+  }
+  void SetActivePrecision(std::string_view precision, std::string_view reason) override {
+    MutexLock lock(mutex_);
+    auto& family = registration_.Gauges("ml_active_precision", "1 for the precision in use, and why it is.");
+    if (active_precision_ != nullptr) family.Remove(active_precision_);
+    active_precision_ =
+        &family.Add({{"model", series_.model}, {"precision", std::string(precision)}, {"reason", std::string(reason)}});
+    active_precision_->Set(1);
+  }
+
+ private:
+  struct PerBackend {
+    Histogram* run_seconds = nullptr;
+    Gauge* load_seconds = nullptr;
+    std::vector<Counter*> predictions;  // [label]
+    int64_t feedback = 0;               // under mutex_
+    int64_t agreed = 0;
+  };
+  PerBackend& At(int backend) { return backends_.at(static_cast<size_t>(backend)); }
+
+  const ModelSeries series_;
+  Registration registration_;
+  const Labels of_model_;
+  std::vector<PerBackend> backends_;
+  std::vector<Histogram*> confidence_;  // [label]
+  std::array<Counter*, kReasons.size()> rejected_{};
+  Counter& tokens_ = registration_.Counters("ml_tokens_total", "Tokens that ran for answered texts.").Add(of_model_);
+  Counter& truncated_ =
+      registration_.Counters("ml_truncated_total", "Texts longer than the window, answered from their head.")
+          .Add(of_model_);
+  Histogram& batch_size_ =
+      registration_.Histograms("ml_batch_size", "Sequences in one run.").Add(of_model_, PowersOfTwo(1, 512));
+  Histogram& batch_tokens_ =
+      registration_.Histograms("ml_batch_tokens", "Tokens in one run.").Add(of_model_, PowersOfTwo(8, 8192));
+  Histogram& queue_wait_ = registration_.Histograms("ml_queue_wait_seconds", "Time from admission to a run.")
+                               .Add(of_model_, DurationBuckets());
+  Gauge& queue_tokens_ =
+      registration_.Gauges("ml_queue_tokens", "Tokens admitted and not answered yet.").Add(of_model_);
+  Gauge& queue_limit_ =
+      registration_.Gauges("ml_queue_limit_tokens", "Admission limit of ml_queue_tokens.").Add(of_model_);
+  Mutex mutex_;
+  Gauge* active_precision_ KS_GUARDED_BY(mutex_) = nullptr;
+};
+
+// One route's series. Statuses beyond those at zero appear when they happen; there are as many as we answer with.
+struct RouteSeries {
+  HttpRoute route;
+  Histogram* seconds = nullptr;
+  Mutex mutex;
+  std::unordered_map<int, Counter*> by_status KS_GUARDED_BY(mutex);
+};
+
+prometheus::MetricFamily OneSample(const char* name, const char* help, prometheus::MetricType type, double value) {
+  prometheus::MetricFamily family;
+  family.name = name;
+  family.help = help;
+  family.type = type;
+  prometheus::ClientMetric& metric = family.metric.emplace_back();
+  metric.counter.value = value;
+  metric.gauge.value = value;
+  return family;
+}
+
+void AppendProcess(std::vector<prometheus::MetricFamily>& families) {
+  using prometheus::MetricType;
+  const ProcessStats stats = ReadProcessStats();
+  families.push_back(
+      OneSample("process_cpu_seconds_total", "CPU time, user and system.", MetricType::Counter, stats.cpu_seconds));
+  families.push_back(OneSample("process_start_time_seconds", "Start, in seconds since the epoch.", MetricType::Gauge,
+                               stats.start_time_seconds));
+  families.push_back(
+      OneSample("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge, stats.virtual_bytes));
+  families.push_back(
+      OneSample("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge, stats.resident_bytes));
+  families.push_back(OneSample("process_open_fds", "Open file descriptors.", MetricType::Gauge, stats.open_fds));
+  families.push_back(OneSample("process_max_fds", "Limit of open file descriptors.", MetricType::Gauge, stats.max_fds));
+  families.push_back(OneSample("process_threads", "Threads.", MetricType::Gauge, stats.threads));
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  Registration registration{registry};
+  std::vector<std::unique_ptr<ModelMetricsImpl>> models;
+  std::vector<std::unique_ptr<RouteSeries>> routes;
+  Family<Counter>* requests = nullptr;
+  Gauge* in_flight = nullptr;
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
+  impl_->registration.Gauges("build_info", "1, with what was built as labels.")
+      .Add({{"version", std::string(Version())}, {"compiler", __VERSION__}})
+      .Set(1);
+  impl_->in_flight =
+      &impl_->registration.Gauges("http_requests_in_flight", "Requests read and not answered yet.").Add({});
+}
+
+Metrics::~Metrics() = default;
+
+ModelMetrics& Metrics::AddModel(const ModelSeries& series) {
+  return *impl_->models.emplace_back(std::make_unique<ModelMetricsImpl>(impl_->registry, series));
+}
+
+void Metrics::AddRoutes(const std::vector<HttpRoute>& routes) {
+  impl_->requests = &impl_->registration.Counters("http_requests_total", "Requests answered.");
+  auto& seconds =
+      impl_->registration.Histograms("http_request_duration_seconds", "From the request read to its answer made.");
+  for (const HttpRoute& route : routes) {
+    auto& series = *impl_->routes.emplace_back(std::make_unique<RouteSeries>());
+    series.route = route;
+    series.seconds = &seconds.Add({{"route", route.route}, {"method", route.method}}, DurationBuckets());
+    MutexLock lock(series.mutex);
+    for (const int status : kStatusesAtZero) {
+      series.by_status[status] =
+          &impl_->requests->Add({{"route", route.route}, {"method", route.method}, {"status", std::to_string(status)}});
+    }
+  }
+}
+
+void Metrics::HttpStarted() { impl_->in_flight->Increment(); }
+
+void Metrics::HttpFinished(int route, int status, Duration duration) {
+  impl_->in_flight->Decrement();
+  RouteSeries& series = *impl_->routes.at(static_cast<size_t>(route));
+  series.seconds->Observe(Seconds(duration));
+  MutexLock lock(series.mutex);
+  Counter*& counter = series.by_status[status];
+  if (counter == nullptr) {
+    counter = &impl_->requests->Add(
+        {{"route", series.route.route}, {"method", series.route.method}, {"status", std::to_string(status)}});
+  }
+  counter->Increment();
+}
+
+void Metrics::SetColdStart(Duration duration) {
+  impl_->registration.Gauges("ml_cold_start_seconds", "From the first line of main to ready.")
+      .Add({})
+      .Set(Seconds(duration));
+}
+
+std::string Metrics::Scrape() {
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  AppendProcess(families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace ks
