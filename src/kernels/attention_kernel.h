@@ -1,0 +1,152 @@
+// One block of attention over 16 lanes.
+//
+// The lanes are queries: scores are kept transposed, [tokens][queries], so that maximum and sum of the softmax are
+// taken lane by lane with nothing to add up across, and a short last block costs one register instead of two. Keys and
+// values are read where they lie (each key's numbers are broadcast); only the block's own queries are transposed. In
+// the second product the lanes are the head's columns and the probabilities are broadcast.
+#pragma once
+
+#include "kernels/attention.h"
+#include "kernels/lanes_math.h"
+
+namespace ks {
+
+template <typename L>
+struct AttentionKernel {
+  using F = typename L::F;
+  static constexpr int kLanes = 16;
+
+  static void Run(const AttentionBlock& b) {
+    if (b.rows > kLanes) {
+      Block<2>(b);
+    } else {
+      Block<1>(b);
+    }
+  }
+
+ private:
+  // M registers of queries.
+  template <int M>
+  static void Block(const AttentionBlock& b) {
+    constexpr int kStride = M * kLanes;
+    float* scores = b.scratch;                                                 // [tokens][kStride]
+    float* queries = scores + static_cast<unsigned long>(b.tokens) * kStride;  // [head_size][kStride]
+    for (int m = 0; m < M; ++m) {
+      const int rows = b.rows - m * kLanes;
+      for (int c = 0; c < b.head_size; c += kLanes) {
+        L::TransposeScaled(b.q + static_cast<unsigned long>(m) * kLanes * b.row_stride + c, b.row_stride,
+                           Least(rows, kLanes), Least(b.head_size - c, kLanes), b.scale,
+                           queries + c * kStride + m * kLanes, kStride);
+      }
+    }
+
+    F highest[M];
+    for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());
+    int token = 0;
+    for (; token + L::kKeyTile <= b.tokens; token += L::kKeyTile)
+      Scores<M, L::kKeyTile>(b, token, queries, scores, highest);
+    for (; token + L::kKeySmall <= b.tokens; token += L::kKeySmall)
+      Scores<M, L::kKeySmall>(b, token, queries, scores, highest);
+    for (; token < b.tokens; ++token) Scores<M, 1>(b, token, queries, scores, highest);
+
+    alignas(64) float sums[kStride];
+    Softmax<M>(scores, b.tokens, highest, sums);
+
+    int row = 0;
+    for (; row + L::kRowTile <= b.rows; row += L::kRowTile) Rows<M, L::kRowTile>(b, row, L::kRowTile, scores, sums);
+    // The last tile may reach into lanes that are no rows: these hold numbers, and are not stored.
+    static_assert(kAttentionRows % L::kRowSmall == 0 && L::kRowTile % L::kRowSmall == 0);
+    for (; row < b.rows; row += L::kRowSmall)
+      Rows<M, L::kRowSmall>(b, row, Least(b.rows - row, L::kRowSmall), scores, sums);
+  }
+
+  // scores[token + n] = q k^T for n < N, as far as registers go M at a time; raises `highest`.
+  template <int M, int N>
+  static void Scores(const AttentionBlock& b, int token, const float* queries, float* scores, F* highest) {
+    constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
+    for (int m = 0; m < M; m += kStep) {
+      ScoreTile<M * kLanes, kStep, N>(b, token, queries + m * kLanes, scores + m * kLanes, highest + m);
+    }
+  }
+
+  template <int kStride, int M, int N>
+  static void ScoreTile(const AttentionBlock& b, int token, const float* queries, float* scores, F* highest) {
+    const float* keys = b.k + static_cast<unsigned long>(token) * b.row_stride;
+    F sums[N][M];
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m) sums[n][m] = L::Zero();
+    }
+    for (int c = 0; c < b.head_size; ++c) {
+      F q[M];
+      for (int m = 0; m < M; ++m) q[m] = L::Load(queries + c * kStride + m * kLanes);
+      for (int n = 0; n < N; ++n) {
+        const F key = L::Set(keys[n * b.row_stride + c]);
+        for (int m = 0; m < M; ++m) sums[n][m] = L::Fma(key, q[m], sums[n][m]);
+      }
+    }
+    float* out = scores + static_cast<unsigned long>(token) * kStride;
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m) {
+        highest[m] = L::Max(highest[m], sums[n][m]);
+        L::Store(out + n * kStride + m * kLanes, sums[n][m]);
+      }
+    }
+  }
+
+  // scores = exp(scores - highest) in place, and their sums over the tokens: four running sums (token mod 4), then
+  // (0 + 1) + (2 + 3).
+  template <int M>
+  static void Softmax(float* scores, int tokens, const F* highest, float* sums) {
+    for (int m = 0; m < M; ++m) {
+      F running[4] = {L::Zero(), L::Zero(), L::Zero(), L::Zero()};
+      for (int token = 0; token < tokens; ++token) {
+        float* p = scores + static_cast<unsigned long>(token) * M * kLanes + m * kLanes;
+        const F e = LanesMath<L>::Exp(L::Sub(L::Load(p), highest[m]));
+        L::Store(p, e);
+        running[token % 4] = L::Add(running[token % 4], e);
+      }
+      L::Store(sums + m * kLanes, L::Add(L::Add(running[0], running[1]), L::Add(running[2], running[3])));
+    }
+  }
+
+  // out[row + r] = scores^T v / sums for r < R, of which the first `rows` are stored.
+  template <int M, int R>
+  static void Rows(const AttentionBlock& b, int row, int rows, const float* scores, const float* sums) {
+    int c = 0;
+    for (; c + 2 * kLanes <= b.head_size; c += 2 * kLanes) RowTile<M, R, 2>(b, row, rows, c, kLanes, scores, sums);
+    for (; c < b.head_size; c += kLanes)
+      RowTile<M, R, 1>(b, row, rows, c, Least(b.head_size - c, kLanes), scores, sums);
+  }
+
+  // C registers of columns from `column`; the last has `last` of them.
+  template <int M, int R, int C>
+  static void RowTile(const AttentionBlock& b, int row, int rows, int column, int last, const float* scores,
+                      const float* sums) {
+    F out[R][C];
+    for (int r = 0; r < R; ++r) {
+      for (int c = 0; c < C; ++c) out[r][c] = L::Zero();
+    }
+    const float* values = b.v + column;
+    const float* p = scores + row;
+    for (int token = 0; token < b.tokens; ++token) {
+      F v[C];
+      for (int c = 0; c < C; ++c) v[c] = Columns(values + c * kLanes, last);
+      for (int r = 0; r < R; ++r) {
+        const F weight = L::Set(p[r]);
+        for (int c = 0; c < C; ++c) out[r][c] = L::Fma(weight, v[c], out[r][c]);
+      }
+      values += b.row_stride;
+      p += M * kLanes;
+    }
+    for (int r = 0; r < rows; ++r) {
+      float* to = b.out + static_cast<unsigned long>(row + r) * b.out_stride + column;
+      const F sum = L::Set(sums[row + r]);
+      for (int c = 0; c < C; ++c) L::StoreFirst(to + c * kLanes, L::Div(out[r][c], sum), last);
+    }
+  }
+
+  static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
+  static int Least(int a, int b) { return a < b ? a : b; }
+};
+
+}  // namespace ks

@@ -1,0 +1,72 @@
+// The one table through which everything else calls the kernels: one column for each instruction set.
+//
+// Every kernel gives the same bits on every instruction set. That holds because each is written once, over 16 virtual
+// lanes (lanes_*.h), and compiled for each set: the same IEEE operations in the same order, fused multiply-add where
+// the source says so and nowhere else, division and square root instead of estimates, one tree for sums across lanes,
+// no libm. NaNs stay NaNs, their payload may differ. Callers leave rounding at nearest-even and denormals on (FTZ, DAZ
+// off).
+//
+// Each output row of each kernel depends on its own input rows alone, not on how many rows a call has or where the row
+// stands: a text has the same bits alone and in any batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/linear.h"
+#include "kernels/rows.h"
+
+namespace ks {
+
+// In ascending order of preference.
+enum class IsaLevel : uint8_t {
+  kScalar,  // the reference; any CPU
+  kAvx2,    // AVX2 and FMA
+  kAvx512,  // AVX-512 F, BW, DQ, VL
+};
+
+// Kernels have no state: any thread may call any of them at any time on memory that no other thread writes.
+struct KernelTable {
+  IsaLevel isa;
+
+  void (*attention_block)(const AttentionBlock& block);  // attention.h; callers use AttentionTasks
+  void (*linear)(const LinearArgs& args);                // linear.h
+  void (*layer_norm)(const LayerNormArgs& args);         // rows.h
+  void (*softmax)(const SoftmaxArgs& args);              // rows.h
+  void (*embed)(const EmbedArgs& args);                  // rows.h
+
+  // y[i] = f(x[i]) for i in [0, n); x and y may be the same array. Errors against the exact value, over all finite x:
+  //   exp   relative error <= 1.5e-7 where the result is normal; 0 below -87.33, inf above 88.72
+  //   tanh  relative error <= 2.5e-7
+  //   gelu  x * Phi(x), the erf form: absolute error <= 2e-7 * max(1, |x|)
+  //   relu  exact; NaN stays NaN
+  void (*exp)(const float* x, float* y, size_t n);
+  void (*tanh)(const float* x, float* y, size_t n);
+  void (*gelu)(const float* x, float* y, size_t n);
+  void (*relu)(const float* x, float* y, size_t n);
+};
+
+// True where this CPU has the set and the operating system saves its registers.
+bool IsSupported(IsaLevel isa);
+
+// All supported levels, ascending; kScalar is always the first.
+std::vector<IsaLevel> SupportedIsas();
+
+// The last of SupportedIsas(), asked once.
+IsaLevel BestIsa();
+
+// The kernels of one level. Requires IsSupported(isa): calling another level's kernels ends with SIGILL.
+const KernelTable& Kernels(IsaLevel isa);
+
+// Kernels(BestIsa()).
+const KernelTable& BestKernels();
+
+// "scalar", "avx2", "avx512", and back; nothing for another name.
+std::string_view IsaName(IsaLevel isa);
+std::optional<IsaLevel> IsaFromName(std::string_view name);
+
+}  // namespace ks

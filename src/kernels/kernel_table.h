@@ -1,0 +1,32 @@
+// Makes the table of one instruction set. Included by isa_*.cc alone, each compiled with its own flags.
+#pragma once
+
+#include "kernels/attention_kernel.h"
+#include "kernels/dispatch.h"
+#include "kernels/linear_kernel.h"
+#include "kernels/rows_kernel.h"
+
+namespace ks {
+
+template <typename L>
+constexpr KernelTable MakeKernelTable(IsaLevel isa) {
+  return {
+      .isa = isa,
+      .attention_block = AttentionKernel<L>::Run,
+      .linear = LinearKernel<L>::Run,
+      .layer_norm = RowsKernel<L>::LayerNorm,
+      .softmax = RowsKernel<L>::Softmax,
+      .embed = RowsKernel<L>::Embed,
+      .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
+      .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,
+      .gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::Gelu>,
+      .relu = RowsKernel<L>::template Pointwise<LanesMath<L>::Relu>,
+  };
+}
+
+// Constant-initialised: no code runs before main, whatever the CPU.
+extern const KernelTable kScalarKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+
+}  // namespace ks

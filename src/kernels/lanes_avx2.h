@@ -1,0 +1,113 @@
+// 16 virtual lanes in two AVX2 registers; lanes_scalar.h says what each operation means.
+#pragma once
+
+#include <immintrin.h>
+
+namespace ks {
+
+struct Avx2Lanes {
+  struct F {
+    __m256 low, high;
+  };
+
+  static constexpr int kQueryVectors = 1;
+  static constexpr int kKeyTile = 6, kKeySmall = 2;
+  static constexpr int kRowTile = 2, kRowSmall = 2;
+  static constexpr int kLinearRows = 2, kLinearOutputs = 2;
+
+  static F Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static F Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static F Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static F LoadFirst(const float* p, int n) {
+    return {_mm256_maskload_ps(p, First(n)), n > 8 ? _mm256_maskload_ps(p + 8, First(n - 8)) : _mm256_setzero_ps()};
+  }
+  static void Store(float* p, F x) {
+    _mm256_storeu_ps(p, x.low);
+    _mm256_storeu_ps(p + 8, x.high);
+  }
+  static void StoreFirst(float* p, F x, int n) {
+    _mm256_maskstore_ps(p, First(n), x.low);
+    if (n > 8) _mm256_maskstore_ps(p + 8, First(n - 8), x.high);
+  }
+  static F KeepFirst(F x, int n) {
+    return {_mm256_and_ps(x.low, _mm256_castsi256_ps(First(n))),
+            _mm256_and_ps(x.high, _mm256_castsi256_ps(First(n - 8)))};
+  }
+
+  static F Add(F a, F b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
+  static F Sub(F a, F b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
+  static F Mul(F a, F b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
+  static F Div(F a, F b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+  static F Fma(F a, F b, F c) {
+    return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+  }
+  static F Max(F a, F b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
+  static F Min(F a, F b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+  static F Abs(F a) { return {AbsHalf(a.low), AbsHalf(a.high)}; }
+  static F CopySign(F magnitude, F sign) {
+    return {CopySignHalf(magnitude.low, sign.low), CopySignHalf(magnitude.high, sign.high)};
+  }
+  static F SelectLess(F a, F b, F yes, F no) {
+    return {_mm256_blendv_ps(no.low, yes.low, _mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ)),
+            _mm256_blendv_ps(no.high, yes.high, _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ))};
+  }
+  static F PowerOfTwo(F x, F t) { return {PowerOfTwoHalf(x.low, t.low), PowerOfTwoHalf(x.high, t.high)}; }
+  static float Sum(F x) {
+    const __m256 eight = _mm256_add_ps(x.low, x.high);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
+  static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
+                              unsigned long out_stride) {
+    for (int c = 0; c < columns; c += 8) {
+      for (int r = 0; r < 16; r += 8) {
+        Transpose8(in + r * in_stride + c, in_stride, rows - r, columns - c, scale, out + c * out_stride + r,
+                   out_stride);
+      }
+    }
+  }
+
+ private:
+  // All ones in the first n of 8 lanes; n may be outside 0..8.
+  static __m256i First(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static __m256 AbsHalf(__m256 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+  static __m256 CopySignHalf(__m256 magnitude, __m256 sign) {
+    return _mm256_or_ps(AbsHalf(magnitude), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+  }
+  static __m256 PowerOfTwoHalf(__m256 x, __m256 t) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));
+  }
+
+  // As TransposeScaled for 8 x 8; rows may be <= 0.
+  static void Transpose8(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
+                         unsigned long out_stride) {
+    const __m256i mask = First(columns);
+    const __m256 factor = _mm256_set1_ps(scale);
+    __m256 a[8], b[8];
+    for (int r = 0; r < 8; ++r) {
+      a[r] = r < rows ? _mm256_mul_ps(_mm256_maskload_ps(in + r * in_stride, mask), factor) : _mm256_setzero_ps();
+    }
+    for (int i = 0; i < 8; i += 2) {
+      b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+      b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+      a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+      a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+      a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+      a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; ++c) {
+      b[c] = _mm256_permute2f128_ps(a[c], a[4 + c], 0x20);
+      b[4 + c] = _mm256_permute2f128_ps(a[c], a[4 + c], 0x31);
+    }
+    for (int c = 0; c < 8 && c < columns; ++c) _mm256_storeu_ps(out + c * out_stride, b[c]);
+  }
+};
+
+}  // namespace ks

@@ -1,0 +1,81 @@
+// 16 virtual lanes in one AVX-512 register; lanes_scalar.h says what each operation means.
+#pragma once
+
+#include <immintrin.h>
+
+namespace ks {
+
+struct Avx512Lanes {
+  using F = __m512;
+
+  static constexpr int kQueryVectors = 2;
+  static constexpr int kKeyTile = 12, kKeySmall = 4;
+  static constexpr int kRowTile = 12, kRowSmall = 4;
+  static constexpr int kLinearRows = 4, kLinearOutputs = 6;
+
+  static F Zero() { return _mm512_setzero_ps(); }
+  static F Set(float x) { return _mm512_set1_ps(x); }
+  static F Load(const float* p) { return _mm512_loadu_ps(p); }
+  static F LoadFirst(const float* p, int n) { return _mm512_maskz_loadu_ps(First(n), p); }
+  static void Store(float* p, F x) { _mm512_storeu_ps(p, x); }
+  static void StoreFirst(float* p, F x, int n) { _mm512_mask_storeu_ps(p, First(n), x); }
+  static F KeepFirst(F x, int n) { return _mm512_maskz_mov_ps(First(n), x); }
+
+  static F Add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F Sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  static F Mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F Div(F a, F b) { return _mm512_div_ps(a, b); }
+  static F Fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F Max(F a, F b) { return _mm512_max_ps(a, b); }
+  static F Min(F a, F b) { return _mm512_min_ps(a, b); }
+  static F Abs(F a) { return _mm512_andnot_ps(Set(-0.0f), a); }
+  static F CopySign(F magnitude, F sign) { return _mm512_or_ps(Abs(magnitude), _mm512_and_ps(Set(-0.0f), sign)); }
+  static F SelectLess(F a, F b, F yes, F no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+  }
+  static F PowerOfTwo(F x, F t) {
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));
+  }
+  static float Sum(F x) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
+  static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
+                              unsigned long out_stride) {
+    const F factor = Set(scale);
+    __m512 a[16], b[16];
+    for (int r = 0; r < 16; ++r) a[r] = r < rows ? Mul(LoadFirst(in + r * in_stride, columns), factor) : Zero();
+    // Pairs, then quads, within each 128-bit part; then the parts change places.
+    for (int i = 0; i < 16; i += 2) {
+      b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+      b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+      a[i] = _mm512_shuffle_ps(b[i], b[i + 2], 0x44);
+      a[i + 1] = _mm512_shuffle_ps(b[i], b[i + 2], 0xee);
+      a[i + 2] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+      a[i + 3] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+    }
+    // a[4 * g + c] has, in part p, column 4 * p + c of the rows 4 * g .. 4 * g + 3.
+    for (int c = 0; c < 4; ++c) {
+      const __m512 even01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0x88);
+      const __m512 even23 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0x88);
+      const __m512 odd01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0xdd);
+      const __m512 odd23 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0xdd);
+      b[c] = _mm512_shuffle_f32x4(even01, even23, 0x88);
+      b[8 + c] = _mm512_shuffle_f32x4(even01, even23, 0xdd);
+      b[4 + c] = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
+      b[12 + c] = _mm512_shuffle_f32x4(odd01, odd23, 0xdd);
+    }
+    for (int c = 0; c < columns; ++c) Store(out + c * out_stride, b[c]);
+  }
+
+ private:
+  static __mmask16 First(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+};
+
+}  // namespace ks

@@ -1,0 +1,71 @@
+// exp, tanh and the normal distribution over 16 lanes: the same operations in the same order on every instruction set.
+//
+// The polynomials are minimax fits made for this project (weighted least squares, reweighted until the error was
+// level). dispatch.h states the errors, pointwise_test.cc sweeps them against double precision.
+#pragma once
+
+namespace ks {
+
+template <typename L>
+struct LanesMath {
+  using F = typename L::F;
+
+  // Adding it rounds to the nearest integer (even on ties) and leaves that integer in the low bits.
+  static constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23
+
+  // c0 + c1 x + c2 x^2 + ...; the coefficients come with the highest power first.
+  template <int N>
+  static F Polynomial(F x, const float (&coefficients)[N]) {
+    F sum = L::Set(coefficients[0]);
+    for (int i = 1; i < N; ++i) sum = L::Fma(sum, x, L::Set(coefficients[i]));
+    return sum;
+  }
+
+  static F Exp(F x) {
+    constexpr float kLowest = -87.33f;       // below, the result would not be normal: 0
+    constexpr float kHighest = 88.7228317f;  // from here on infinite
+    constexpr float kLog2E = 0x1.715476p+0f;
+    constexpr float kLn2High = 0x1.62e430p-1f;  // ln 2 = high + low
+    constexpr float kLn2Low = -0x1.05c610p-29f;
+    // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2, error 3.1e-9 of e^r.
+    constexpr float kTail[] = {0x1.6a2318p-10f, 0x1.123a8ep-7f, 0x1.5558f6p-5f, 0x1.555490p-3f, 0x1.fffffcp-2f};
+
+    // x = n ln 2 + r. Clamped so that the discarded lanes stay numbers; the order of operands lets a NaN through.
+    const F clamped = L::Max(L::Set(kLowest), L::Min(L::Set(kHighest), x));
+    const F t = L::Fma(clamped, L::Set(kLog2E), L::Set(kRoundMagic));
+    const F n = L::Sub(t, L::Set(kRoundMagic));
+    const F r = L::Fma(n, L::Set(-kLn2Low), L::Fma(n, L::Set(-kLn2High), clamped));
+    const F fraction = L::Fma(L::Mul(r, r), Polynomial(r, kTail), r);
+    const F normal = L::PowerOfTwo(L::Add(L::Set(1.0f), fraction), t);
+    const F infinite_or_nan = L::Add(x, L::Set(__builtin_inff()));
+    return L::SelectLess(x, L::Set(kLowest), L::Zero(), L::SelectLess(x, L::Set(kHighest), normal, infinite_or_nan));
+  }
+
+  static F Tanh(F x) {
+    // (tanh x - x) / x^3 in x^2 on |x| <= 0.625, error 4.4e-9 of tanh x.
+    constexpr float kOdd[] = {-0.00570499f, 0.02063909f, -0.05373972f, 0.13331442f, -0.33333282f};
+    constexpr float kSmall = 0.625f;
+    const F a = L::Abs(x);
+    const F square = L::Mul(x, x);
+    const F near = L::Fma(L::Mul(square, x), Polynomial(square, kOdd), x);
+    // 1 - 2 / (e^2a + 1): no cancellation once a is not small.
+    const F e = Exp(L::Add(a, a));
+    const F far = L::Sub(L::Set(1.0f), L::Div(L::Set(2.0f), L::Add(e, L::Set(1.0f))));
+    return L::SelectLess(a, L::Set(kSmall), near, L::CopySign(far, x));
+  }
+
+  // x times the normal distribution function: 0.5 x (1 + erf(x / sqrt 2)).
+  static F Gelu(F x) {
+    // log of the distribution function at -a, error 1e-8 of (a times the function). Its leading coefficient is
+    // negative, so that it falls on beyond the fitted [0, 6].
+    constexpr float kLogTail[] = {-1.38067985e-6f, 2.02898190e-5f,  -9.57155489e-5f, -1.75668628e-4f, 5.00202001e-3f,
+                                  -3.64616556e-2f, -3.18273928e-1f, -7.97888463e-1f, -6.93147114e-1f};
+    const F tail = Exp(Polynomial(L::Abs(x), kLogTail));
+    return L::Mul(x, L::SelectLess(x, L::Zero(), tail, L::Sub(L::Set(1.0f), tail)));
+  }
+
+  // Max(0, x) passes a NaN on.
+  static F Relu(F x) { return L::Max(L::Zero(), x); }
+};
+
+}  // namespace ks

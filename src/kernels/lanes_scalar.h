@@ -1,0 +1,108 @@
+// 16 virtual lanes in plain C++: the meaning of lanes_avx2.h and lanes_avx512.h, and the kernels' reference.
+//
+// A kernel sees only these operations. Their contract, on every instruction set:
+//   Fma                rounds once
+//   Max, Min           a > b ? a : b and a < b ? a : b, so that the second operand wins where one is NaN
+//   Sum                ((lanes 0-7 + 8-15) -> 8, 4, 2, 1) halves added onto halves
+//   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
+//   PowerOfTwo(x, t)   x * 2^n, where t = n + kRoundMagic and x * 2^n is a normal number
+// Nothing here may come from another header: what a header defines inline may be kept from the translation unit that
+// was compiled with the largest instruction set, and would then fail on smaller CPUs.
+#pragma once
+
+namespace ks {
+
+struct ScalarLanes {
+  struct F {
+    float v[16];
+  };
+
+  // How many accumulators fit into the registers: rows x columns of the tiles in attention and linear.
+  static constexpr int kQueryVectors = 1;
+  static constexpr int kKeyTile = 2, kKeySmall = 1;
+  static constexpr int kRowTile = 2, kRowSmall = 2;
+  static constexpr int kLinearRows = 1, kLinearOutputs = 2;
+
+  static F Zero() { return Set(0.0f); }
+  static F Set(float x) {
+    return Each([&](int) { return x; });
+  }
+  static F Load(const float* p) {
+    return Each([&](int i) { return p[i]; });
+  }
+  static F LoadFirst(const float* p, int n) {
+    return Each([&](int i) { return i < n ? p[i] : 0.0f; });
+  }
+  static void Store(float* p, F x) { StoreFirst(p, x, 16); }
+  static void StoreFirst(float* p, F x, int n) {
+    for (int i = 0; i < n; ++i) p[i] = x.v[i];
+  }
+  static F KeepFirst(F x, int n) {
+    return Each([&](int i) { return i < n ? x.v[i] : 0.0f; });
+  }
+
+  static F Add(F a, F b) {
+    return Each([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  static F Sub(F a, F b) {
+    return Each([&](int i) { return a.v[i] - b.v[i]; });
+  }
+  static F Mul(F a, F b) {
+    return Each([&](int i) { return a.v[i] * b.v[i]; });
+  }
+  static F Div(F a, F b) {
+    return Each([&](int i) { return a.v[i] / b.v[i]; });
+  }
+  static F Fma(F a, F b, F c) {
+    return Each([&](int i) { return __builtin_fmaf(a.v[i], b.v[i], c.v[i]); });
+  }
+  static F Max(F a, F b) {
+    return Each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  static F Min(F a, F b) {
+    return Each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  static F Abs(F a) {
+    return Each([&](int i) { return __builtin_fabsf(a.v[i]); });
+  }
+  // |magnitude| with the sign of `sign`.
+  static F CopySign(F magnitude, F sign) {
+    return Each([&](int i) { return __builtin_copysignf(magnitude.v[i], sign.v[i]); });
+  }
+  // a < b ? yes : no; `no` where one is NaN.
+  static F SelectLess(F a, F b, F yes, F no) {
+    return Each([&](int i) { return a.v[i] < b.v[i] ? yes.v[i] : no.v[i]; });
+  }
+  static F PowerOfTwo(F x, F t) {
+    return Each([&](int i) {
+      return __builtin_bit_cast(float,
+                                __builtin_bit_cast(unsigned, x.v[i]) + (__builtin_bit_cast(unsigned, t.v[i]) << 23));
+    });
+  }
+  static float Sum(F x) {
+    for (int half = 8; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) x.v[i] += x.v[i + half];
+    }
+    return x.v[0];
+  }
+  static float Sqrt(float x) { return __builtin_sqrtf(x); }
+
+  // out[c * out_stride + r] = in[r * in_stride + c] * scale for r < rows and c < columns (both <= 16), and 0 for the
+  // other r < 16.
+  static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
+                              unsigned long out_stride) {
+    for (int c = 0; c < columns; ++c) {
+      for (int r = 0; r < 16; ++r) out[c * out_stride + r] = r < rows ? in[r * in_stride + c] * scale : 0.0f;
+    }
+  }
+
+ private:
+  template <typename Body>
+  static F Each(Body body) {
+    F result;
+    for (int i = 0; i < 16; ++i) result.v[i] = body(i);
+    return result;
+  }
+};
+
+}  // namespace ks
