@@ -1,0 +1,56 @@
+#include "engine/pack.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/status.h"
+
+namespace ks {
+
+PackedBatch PackBuffers::Pack(std::span<const RunSlice> run) {
+  ids_.clear();
+  type_ids_.clear();
+  offsets_.assign(1, 0);
+  for (const RunSlice& slice : run) {
+    const EncodedInputs& inputs = slice.request->inputs;
+    const int32_t begin = inputs.offsets[static_cast<size_t>(slice.first_part)];
+    const int32_t end = inputs.offsets[static_cast<size_t>(slice.first_part + slice.parts)];
+    if (!inputs.type_ids.empty()) {
+      type_ids_.resize(ids_.size(), 0);  // of the slices before, where they had none
+      type_ids_.insert(type_ids_.end(), inputs.type_ids.begin() + begin, inputs.type_ids.begin() + end);
+    }
+    const auto shift = static_cast<int32_t>(ids_.size()) - begin;
+    ids_.insert(ids_.end(), inputs.ids.begin() + begin, inputs.ids.begin() + end);
+    for (int part = 0; part < slice.parts; ++part) {
+      offsets_.push_back(inputs.offsets[static_cast<size_t>(slice.first_part + part + 1)] + shift);
+    }
+  }
+  if (!type_ids_.empty()) type_ids_.resize(ids_.size(), 0);
+  return {.input_ids = ids_, .offsets = offsets_, .token_type_ids = type_ids_};
+}
+
+absl::Status Scatter(const Logits& logits, int classes, std::span<const RunSlice> run) {
+  int sequences = 0;
+  for (const RunSlice& slice : run) sequences += slice.parts;
+  const size_t expected = static_cast<size_t>(sequences) * static_cast<size_t>(classes);
+  if (logits.sequences != sequences || logits.classes != classes || logits.values.size() != expected) {
+    return Internal("logits: expected [", sequences, ", ", classes, "], found [", logits.sequences, ", ",
+                    logits.classes, "] with ", logits.values.size(), " values");
+  }
+  const auto is_finite = [](float value) { return std::isfinite(value); };
+  if (const auto bad = std::ranges::find_if_not(logits.values, is_finite); bad != logits.values.end()) {
+    return Internal("logits: expected finite numbers, found ", *bad, " for sequence ",
+                    (bad - logits.values.begin()) / classes, " of ", sequences);
+  }
+
+  auto row = logits.values.begin();
+  for (const RunSlice& slice : run) {
+    const auto count = static_cast<std::ptrdiff_t>(slice.parts) * classes;
+    std::copy(row, row + count,
+              slice.request->logits.begin() + static_cast<std::ptrdiff_t>(slice.first_part) * classes);
+    row += count;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace ks
