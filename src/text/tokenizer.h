@@ -5,8 +5,8 @@
 //   KS_RETURN_IF_ERROR(tokenizer.Encode("I love this", {.max_tokens = 256}, encoding));
 //
 // Supported: the BERT family (BertNormalizer, BertPreTokenizer, WordPiece, BertProcessing or TemplateProcessing, the
-// WordPiece decoder, added tokens). Ids, offsets and special-token mask equal those of the reference, code point by code
-// point (tests/tokenizer_parity.py). The file's own `padding` and `truncation` are ignored.
+// WordPiece decoder, added tokens). Ids, offsets and special-token mask equal those of the reference, code point by
+// code point (tests/tokenizer_parity.py). The file's own `padding` and `truncation` are ignored.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@
 
 namespace ks {
 
-// A range of the text that was given, in Unicode code points: [begin, end). Special tokens of the template have {0, 0}; in
-// a pair each text counts from its own beginning.
+// A range of the text that was given, in Unicode code points: [begin, end). Special tokens of the template have {0, 0};
+// in a pair each text counts from its own beginning.
 struct Offset {
   uint32_t begin = 0;
   uint32_t end = 0;
@@ -56,17 +56,15 @@ struct EncodeOptions {
 // destroyed or assigned to.
 class Tokenizer {
  public:
-  // Reads the text of a tokenizer.json. `name` begins every message. Takes some ten milliseconds: servers map the compiled
-  // form instead.
-  // Errors:
+  // Reads the text of a tokenizer.json. `name` begins every message. Takes some ten milliseconds: servers map the
+  // compiled form instead. Errors:
   //   kInvalidArgument     not such a file; the message gives the path, what was expected and what was found
   //   kFailedPrecondition  a component of a type that is not supported; the message names it and the supported ones
   static absl::StatusOr<Tokenizer> FromJson(std::string_view json, std::string_view name);
 
-  // Takes what Compile() made, without copying: `compiled` must outlive the object (usually a mapping of tokenizer.bin),
-  // and begin at a multiple of 8. All offsets and ids in it are checked here, so that no content of it can harm later.
-  // Well under a millisecond; nothing is parsed.
-  // Errors:
+  // Takes what Compile() made, without copying: `compiled` must outlive the object (usually a mapping of
+  // tokenizer.bin), and begin at a multiple of 8. All offsets and ids in it are checked here, so that no content of it
+  // can harm later. Well under a millisecond; nothing is parsed. Errors:
   //   kDataLoss            damaged: the message says which section and how
   //   kFailedPrecondition  of another format version; the message names both
   static absl::StatusOr<Tokenizer> FromCompiled(std::span<const std::byte> compiled);
@@ -80,8 +78,8 @@ class Tokenizer {
 
   // Tokenises `text` into `out`, whose capacity is reused. An empty text gives the special tokens alone.
   //
-  // Cost: linear in `text`, whatever is in it; with truncation on the right it ends once the window is full (but for the
-  // UTF-8 check). No allocation per word, none at all once `out` is large enough (truncation on the left aside).
+  // Cost: linear in `text`, whatever is in it; with truncation on the right it ends once the window is full (but for
+  // the UTF-8 check). No allocation per word, none at all once `out` is large enough (truncation on the left aside).
   // Errors (kInvalidArgument): `text` is not valid UTF-8 (the message gives the position) or is 2 GiB or longer;
   // max_tokens is below the number of special tokens.
   absl::Status Encode(std::string_view text, const EncodeOptions& options, Encoding& out) const;
@@ -89,9 +87,9 @@ class Tokenizer {
   // The same for two texts. Truncation takes from the longer one first, then from both alike.
   absl::Status EncodePair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
 
-  // Cuts one text into consecutive windows of at most `max_tokens` tokens, special tokens in each, without overlap; a text
-  // without tokens gives one window. Sets `truncated` in none. Linear in `text`.
-  // Errors (kInvalidArgument): as Encode, and max_tokens that leaves no room beside the special tokens.
+  // Cuts one text into consecutive windows of at most `max_tokens` tokens, special tokens in each, without overlap; a
+  // text without tokens gives one window. Sets `truncated` in none. Linear in `text`. Errors (kInvalidArgument): as
+  // Encode, and max_tokens that leaves no room beside the special tokens.
   absl::Status EncodeWindows(std::string_view text, int max_tokens, std::vector<Encoding>& out) const;
 
   // The text of `ids`. Ids that are no token are left out, as the reference does.
