@@ -1,0 +1,90 @@
+// Tested by onnx_backend_test.cc.
+#include "backend/onnx/onnx_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "backend/onnx/onnx_session.h"
+#include "base/status.h"
+#include "base/status_macros.h"
+
+namespace ks {
+namespace {
+
+absl::Status CheckOptions(const OnnxOptions& options, int window, int count) {
+  if (options.threads < 1) return InvalidArgument("threads is ", options.threads, ", expected 1 or more");
+  if (count < 1) return InvalidArgument("a group of ", count, " backends, expected 1 or more");
+  if (options.max_tokens < window) {
+    return InvalidArgument("max_tokens is ", options.max_tokens, ", expected at least the model's window of ", window);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+OnnxBackend::OnnxBackend(BackendFacts facts, const EncoderSpec& encoder, std::shared_ptr<const OnnxSession> session)
+    : facts_(std::move(facts)),
+      vocab_size_(encoder.vocab_size),
+      type_vocab_size_(encoder.type_vocab_size),
+      session_(std::move(session)),
+      zeros_(facts_.max_tokens) {}
+
+OnnxBackend::~OnnxBackend() = default;
+
+absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGroup(std::shared_ptr<const Package> package,
+                                                                             const OnnxOptions& options, int count) {
+  const Manifest& manifest = package->manifest();
+  const std::vector<std::string>& precisions = manifest.precisions;
+  if (std::find(precisions.begin(), precisions.end(), options.precision) == precisions.end()) {
+    return FailedPrecondition(package->directory().string(), ": no precision ", options.precision, ", it has ",
+                              absl::StrJoin(precisions, ", "));
+  }
+  return OpenGraph(package->directory() / kFp32GraphFile, manifest.spec, manifest.window, options, count);
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> OnnxBackend::Open(std::shared_ptr<const Package> package,
+                                                           const OnnxOptions& options) {
+  KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> group, OpenGroup(std::move(package), options, 1));
+  return std::move(group.front());
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(const std::filesystem::path& graph,
+                                                                             const ClassifierSpec& spec, int window,
+                                                                             const OnnxOptions& options, int count) {
+  KS_RETURN_IF_ERROR(CheckOptions(options, window, count));
+  KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,
+                      OnnxSession::Open(graph, spec, options.threads));
+  const BackendFacts facts = {.name = "onnx",
+                              .precision = options.precision,
+                              .max_tokens = options.max_tokens,
+                              .max_tokens_per_sequence = window,
+                              .classes = spec.num_labels(),
+                              .pad_id = spec.encoder.pad_id,
+                              .pads = false,
+                              .threads = options.threads};
+  std::vector<std::unique_ptr<Backend>> group;
+  for (int i = 0; i < count; ++i) {
+    group.push_back(std::unique_ptr<Backend>(new OnnxBackend(facts, spec.encoder, session)));
+  }
+  return group;
+}
+
+absl::StatusOr<Logits> OnnxBackend::Run(const PackedBatch& batch) {
+  KS_RETURN_IF_ERROR(CheckBatch(batch, facts_, vocab_size_));
+  // A model without token types takes zeros as well as none.
+  const int types = std::max(type_vocab_size_, 1);
+  for (size_t i = 0; i < batch.token_type_ids.size(); ++i) {
+    if (batch.token_type_ids[i] < 0 || batch.token_type_ids[i] >= types) {
+      return InvalidArgument("the token type at token ", i, " is ", batch.token_type_ids[i], ", expected 0 to ",
+                             types - 1);
+    }
+  }
+  PackedBatch full = batch;
+  if (full.token_type_ids.empty()) full.token_type_ids = std::span(zeros_).first(full.input_ids.size());
+  return session_->Run(full);
+}
+
+std::string_view OnnxRuntimeVersion() { return OrtGetApiBase()->GetVersionString(); }
+
+}  // namespace ks

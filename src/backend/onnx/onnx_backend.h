@@ -1,0 +1,61 @@
+// Runs a package on CPU with ONNX Runtime.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "backend/backend.h"
+#include "package/package.h"
+
+namespace ks {
+
+class OnnxSession;
+
+struct OnnxOptions {
+  std::string precision = "fp32";  // one of the manifest's
+  int threads = 1;                 // cores that one run uses, the caller's included
+  int max_tokens = 512;            // of one run; at least the model's window
+};
+
+class OnnxBackend final : public Backend {
+ public:
+  // `count` backends for as many threads. They share one session and so one copy of everything; a run takes
+  // `options.threads` cores. Nothing is read of the weights but what ONNX Runtime packs.
+  //
+  // Errors: kInvalidArgument (an option out of range, with the limit); kFailedPrecondition (a precision that the
+  // package does not have, with those it has); kNotFound, kDataLoss (a file of the package that is missing or damaged,
+  // named); kResourceExhausted; kInternal.
+  static absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenGroup(std::shared_ptr<const Package> package,
+                                                                         const OnnxOptions& options, int count);
+
+  // A group of one.
+  static absl::StatusOr<std::unique_ptr<Backend>> Open(std::shared_ptr<const Package> package,
+                                                       const OnnxOptions& options);
+
+  // A group from a serving graph and what its package would say of it.
+  static absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenGraph(const std::filesystem::path& graph,
+                                                                         const ClassifierSpec& spec, int window,
+                                                                         const OnnxOptions& options, int count);
+
+  ~OnnxBackend() override;
+  const BackendFacts& facts() const override { return facts_; }
+  absl::StatusOr<Logits> Run(const PackedBatch& batch) override;
+
+ private:
+  OnnxBackend(BackendFacts facts, const EncoderSpec& encoder, std::shared_ptr<const OnnxSession> session);
+
+  const BackendFacts facts_;
+  const int vocab_size_;
+  const int type_vocab_size_;
+  const std::shared_ptr<const OnnxSession> session_;
+  const std::vector<int32_t> zeros_;  // the token types of a batch without, [max_tokens]
+};
+
+// Version of the library that is loaded, e.g. "1.32.0".
+std::string_view OnnxRuntimeVersion();
+
+}  // namespace ks

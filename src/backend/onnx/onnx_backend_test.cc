@@ -1,0 +1,312 @@
+#include "backend/onnx/onnx_backend.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "backend/onnx/golden_logits.h"
+#include "backend/onnx/serving_directory.h"
+#include "base/thread.h"
+#include "convert/testing/tiny_checkpoint.h"
+
+namespace ks {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr int kTinyWindow = 40;
+constexpr double kGoldenTolerance = 1e-4;  // of the largest logit, as everywhere in the project
+constexpr double kBatchTolerance =
+    1e-6;  // fp32 matrix products may differ in the last bits between one row and several
+
+const fs::path kDefaultModel = fs::path(KS_SOURCE_DIR) / "models" / "default";
+
+// A batch that owns its arrays.
+struct Batch {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> offsets = {0};
+  std::vector<int32_t> types;
+
+  void Add(const GoldenCase& added) {
+    ids.insert(ids.end(), added.ids.begin(), added.ids.end());
+    for (int i = 0; i < static_cast<int>(added.ids.size()); ++i) types.push_back(i < added.first_type_one ? 0 : 1);
+    offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+  PackedBatch view() const { return {ids, offsets, types}; }
+};
+
+Batch BatchOf(const std::vector<GoldenCase>& cases) {
+  Batch batch;
+  for (const GoldenCase& added : cases) batch.Add(added);
+  return batch;
+}
+
+ServingDirectory MakeDirectory(const fs::path& checkpoint) {
+  absl::StatusOr<ServingDirectory> made = ServingDirectory::Make(checkpoint);
+  EXPECT_TRUE(made.ok()) << made.status();
+  return *std::move(made);
+}
+
+ServingDirectory MakeTiny(Architecture architecture = Architecture::kBert) {
+  std::string scratch = (fs::temp_directory_path() / "ks_tiny_XXXXXX").string();
+  EXPECT_NE(mkdtemp(scratch.data()), nullptr);
+  const absl::Status written = WriteTinyCheckpoint(scratch, {.architecture = architecture});
+  EXPECT_TRUE(written.ok()) << written;
+  ServingDirectory made = MakeDirectory(scratch);
+  fs::remove_all(scratch);
+  return made;
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenGroup(const ServingDirectory& directory, int window,
+                                                                int threads, int count) {
+  return OnnxBackend::OpenGraph(directory.graph(), directory.spec(), window, {.threads = threads, .max_tokens = 512},
+                                count);
+}
+
+std::unique_ptr<Backend> Open(const ServingDirectory& directory, int window = kTinyWindow, int threads = 1) {
+  auto group = OpenGroup(directory, window, threads, 1);
+  EXPECT_TRUE(group.ok()) << group.status();
+  return group.ok() ? std::move(group->front()) : nullptr;
+}
+
+void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& part) {
+  EXPECT_EQ(status.code(), code) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+}
+
+double Largest(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+void ExpectGolden(Backend& backend, const std::vector<GoldenCase>& cases) {
+  const Batch batch = BatchOf(cases);
+  const absl::StatusOr<Logits> logits = backend.Run(batch.view());
+  ASSERT_TRUE(logits.ok()) << logits.status();
+  ASSERT_EQ(logits->sequences, static_cast<int>(cases.size()));
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const std::vector<double>& expected = cases[i].logits;
+    for (size_t c = 0; c < expected.size(); ++c) {
+      EXPECT_NEAR(logits->row(static_cast<int>(i))[c], expected[c], kGoldenTolerance * Largest(expected))
+          << "sequence " << i << " of " << cases[i].ids.size() << " tokens, class " << c;
+    }
+  }
+}
+
+TEST(OnnxBackend, GivesPyTorchsLogitsForTheDefaultModel) {
+  const ServingDirectory directory = MakeDirectory(kDefaultModel);
+  ExpectGolden(*Open(directory, 256), kDefaultGolden);
+  ExpectGolden(*Open(directory, 256, /*threads=*/2), kDefaultGolden);
+}
+
+TEST(OnnxBackend, GivesPyTorchsLogitsForBertAndDistilBert) {
+  ExpectGolden(*Open(MakeTiny(Architecture::kBert)), kTinyBertGolden);
+  ExpectGolden(*Open(MakeTiny(Architecture::kDistilBert)), kTinyDistilBertGolden);
+}
+
+// Each sequence alone, and in two batches of opposite orders.
+void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases) {
+  std::vector<std::vector<float>> alone;
+  for (const GoldenCase& single : cases) {
+    const Batch batch = BatchOf({single});
+    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    alone.push_back(logits->values);
+  }
+  for (int pass = 0; pass < 2; ++pass) {
+    const Batch batch = BatchOf(cases);
+    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    for (size_t i = 0; i < cases.size(); ++i) {
+      for (size_t c = 0; c < alone[i].size(); ++c) {
+        EXPECT_NEAR(logits->row(static_cast<int>(i))[c], alone[i][c], kBatchTolerance * Largest(cases[i].logits))
+            << "sequence " << i << " in pass " << pass;
+      }
+    }
+    std::reverse(cases.begin(), cases.end());
+    std::reverse(alone.begin(), alone.end());
+  }
+}
+
+TEST(OnnxBackend, GivesABatchWhatItGivesOneByOne) {
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kBert)), kTinyBertGolden);
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kDistilBert)), kTinyDistilBertGolden);
+}
+
+TEST(OnnxBackend, TakesMissingTokenTypesAsZeros) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory);
+  const Batch batch = BatchOf({kTinyBertGolden[2], kTinyBertGolden[3]});
+  const absl::StatusOr<Logits> with = backend->Run(batch.view());
+  const absl::StatusOr<Logits> without = backend->Run({batch.ids, batch.offsets, {}});
+  ASSERT_TRUE(with.ok() && without.ok());
+  EXPECT_EQ(with->values, without->values);
+}
+
+TEST(OnnxBackend, StatesItsFacts) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory, 30, 2);
+  const BackendFacts& facts = backend->facts();
+  EXPECT_EQ(facts.name, "onnx");
+  EXPECT_EQ(facts.precision, "fp32");
+  EXPECT_EQ(facts.max_tokens, 512);
+  EXPECT_EQ(facts.max_tokens_per_sequence, 30);
+  EXPECT_EQ(facts.classes, 3);
+  EXPECT_EQ(facts.threads, 2);
+  EXPECT_FALSE(facts.pads);
+}
+
+TEST(OnnxBackend, RefusesBatchesOutsideItsFacts) {
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory);
+  const std::vector<int32_t> ids(41, 5);
+  const std::vector<int32_t> many(513, 5);
+  const auto run = [&backend](std::span<const int32_t> batch_ids, std::vector<int32_t> offsets,
+                              std::vector<int32_t> types = {}) {
+    return backend->Run({batch_ids, offsets, types}).status();
+  };
+  ExpectError(run(many, {0, 513}), kInvalid, "T = 513 tokens, expected 1 to 512");
+  ExpectError(run(ids, {0, 41}), kInvalid, "sequence 0 has 41 tokens, expected 1 to 40");
+  ExpectError(run(ids, {0, 40}), kInvalid, "offsets[B] is 40, expected T = 41");
+  ExpectError(run(std::vector<int32_t>{5, 9999}, {0, 2}), kInvalid, "id at token 1 lies outside the vocabulary");
+  ExpectError(run(std::vector<int32_t>{5, 6}, {0, 2}, {0, 2}), kInvalid, "token type at token 1 is 2, expected 0 to 1");
+  EXPECT_TRUE(run(std::vector<int32_t>{5, 6}, {0, 2}, {0, 1}).ok());
+}
+
+TEST(OnnxBackend, RefusesTokenTypesOfAModelWithout) {
+  const ServingDirectory directory = MakeTiny(Architecture::kDistilBert);
+  const auto backend = Open(directory);
+  const std::vector<int32_t> ids = {5, 6}, offsets = {0, 2}, zeros = {0, 0}, ones = {0, 1};
+  EXPECT_TRUE(backend->Run({ids, offsets, zeros}).ok());
+  ExpectError(backend->Run({ids, offsets, ones}).status(), absl::StatusCode::kInvalidArgument,
+              "token type at token 1 is 1, expected 0 to 0");
+}
+
+TEST(OnnxBackend, RefusesOptionsOutOfRange) {
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  const ServingDirectory directory = MakeTiny();
+  const auto open = [&directory](OnnxOptions options, int count) {
+    return OnnxBackend::OpenGraph(directory.graph(), directory.spec(), kTinyWindow, options, count).status();
+  };
+  ExpectError(open({.threads = 0}, 1), kInvalid, "threads is 0, expected 1 or more");
+  ExpectError(open({.max_tokens = 39}, 1), kInvalid, "max_tokens is 39, expected at least the model's window of 40");
+  ExpectError(open({}, 0), kInvalid, "a group of 0 backends");
+}
+
+TEST(OnnxBackend, GroupsAnswerOnManyThreadsAtATime) {
+  const ServingDirectory directory = MakeTiny();
+  for (const int threads : {1, 2}) {
+    auto group = OpenGroup(directory, kTinyWindow, threads, 3);
+    ASSERT_TRUE(group.ok()) << group.status();
+    std::vector<std::unique_ptr<Thread>> running;
+    for (const std::unique_ptr<Backend>& backend : *group) {
+      running.push_back(std::make_unique<Thread>("caller", [&backend] {
+        for (int i = 0; i < 20; ++i) ExpectGolden(*backend, kTinyBertGolden);
+      }));
+    }
+  }
+}
+
+// --- Files ---
+
+TEST(OnnxBackend, NamesAGraphThatIsNotThere) {
+  const ServingDirectory directory = MakeTiny();
+  fs::remove(directory.graph());
+  ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kNotFound, kTestGraphFile);
+}
+
+TEST(OnnxBackend, NamesADamagedGraph) {
+  const ServingDirectory directory = MakeTiny();
+  std::ofstream(directory.graph()) << "this is no graph";
+  ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+}
+
+TEST(OnnxBackend, NamesATruncatedGraph) {
+  const ServingDirectory directory = MakeTiny();
+  fs::resize_file(directory.graph(), fs::file_size(directory.graph()) / 2);
+  ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+}
+
+TEST(OnnxBackend, NamesAnEmptyGraph) {
+  const ServingDirectory directory = MakeTiny();
+  fs::resize_file(directory.graph(), 0);
+  ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+}
+
+TEST(OnnxBackend, NamesMissingWeights) {
+  const ServingDirectory directory = MakeTiny();
+  fs::remove(directory.path() / kTestWeightsFile);
+  ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kDataLoss, kTestWeightsFile);
+}
+
+TEST(OnnxBackend, NamesATensorOutsideTruncatedWeights) {
+  const ServingDirectory directory = MakeTiny();
+  fs::resize_file(directory.path() / kTestWeightsFile, 1000);
+  const absl::Status status = OpenGroup(directory, kTinyWindow, 1, 1).status();
+  ExpectError(status, absl::StatusCode::kDataLoss, directory.path().string());
+  ExpectError(status, absl::StatusCode::kDataLoss, "word_embeddings.weight");
+}
+
+TEST(OnnxBackend, SaysWhichInputsAnotherModelsGraphHas) {
+  const ServingDirectory directory = MakeTiny(Architecture::kDistilBert);
+  ClassifierSpec bert = directory.spec();
+  bert.encoder.type_vocab_size = 2;
+  const auto group = OnnxBackend::OpenGraph(directory.graph(), bert, kTinyWindow, {}, 1);
+  ExpectError(group.status(), absl::StatusCode::kDataLoss,
+              "inputs are input_ids, offsets, expected input_ids, offsets, token_type_ids");
+  ExpectError(group.status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+}
+
+TEST(OnnxBackend, ReportsLogitsOfAnotherShape) {
+  const ServingDirectory directory = MakeTiny();
+  ClassifierSpec spec = directory.spec();
+  spec.labels.push_back("MIXED");
+  auto group = OnnxBackend::OpenGraph(directory.graph(), spec, kTinyWindow, {}, 1);
+  ASSERT_TRUE(group.ok()) << group.status();
+  ExpectError(group->front()->Run(BatchOf({kTinyBertGolden[1]}).view()).status(), absl::StatusCode::kInternal,
+              "logits of shape [1, 3], expected [1, 4]");
+}
+
+TEST(OnnxBackend, ReportsLogitsThatAreNotNumbers) {
+  const ServingDirectory directory = MakeTiny();
+  // The classifier's bias is the last tensor.
+  const fs::path weights = directory.path() / kTestWeightsFile;
+  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  file.seekp(static_cast<std::streamoff>(fs::file_size(weights) - sizeof(nan)));
+  file.write(reinterpret_cast<const char*>(&nan), sizeof(nan));
+  file.close();
+  ExpectError(Open(directory)->Run(BatchOf({kTinyBertGolden[1]}).view()).status(), absl::StatusCode::kInternal,
+              "logits of sequence 0 are not numbers");
+}
+
+TEST(OnnxBackend, RunsReadOnlyBehindASymbolicLink) {
+  const ServingDirectory directory = MakeTiny();
+  const fs::path link = directory.path().string() + "_link";
+  fs::create_directory_symlink(directory.path(), link);
+  for (const char* file : {kTestGraphFile, kTestWeightsFile}) {
+    fs::permissions(directory.path() / file, fs::perms::owner_read);
+  }
+  fs::permissions(directory.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  auto group = OnnxBackend::OpenGraph(link / kTestGraphFile, directory.spec(), kTinyWindow, {}, 1);
+  fs::remove(link);
+  fs::permissions(directory.path(), fs::perms::owner_all);
+  ASSERT_TRUE(group.ok()) << group.status();
+  ExpectGolden(*group->front(), kTinyBertGolden);
+}
+
+TEST(OnnxRuntimeVersion, HasThreeNumbers) { EXPECT_EQ(std::ranges::count(OnnxRuntimeVersion(), '.'), 2); }
+
+}  // namespace
+}  // namespace ks

@@ -1,0 +1,47 @@
+// One graph, ready to run. Private to backend/onnx.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "backend/batch.h"
+#include "backend/onnx/operators.h"
+#include "backend/onnx/ort.h"
+#include "model/classifier_spec.h"
+
+namespace ks {
+
+// A session of ONNX Runtime over a serving graph (graph/encoder_graph.h). Its thread pool does not spin: an idle server
+// uses no CPU.
+class OnnxSession {
+ public:
+  // Opens `graph`, whose weights lie beside it. Links are followed once, here; the files must not change afterwards.
+  // `threads` cores work on one run.
+  //
+  // Errors: kNotFound (no such graph); kDataLoss (damaged, weights missing or too short, or not a serving graph of
+  // `spec`); kResourceExhausted; kInternal. Each names the graph's file.
+  static absl::StatusOr<std::shared_ptr<const OnnxSession>> Open(const std::filesystem::path& graph,
+                                                                 const ClassifierSpec& spec, int threads);
+
+  // Requires what CheckBatch checks, with token types for every token where the model has them. Safe from many threads
+  // at a time; each call works on its caller's thread and, above one thread, the session's pool. Errors:
+  // kResourceExhausted, kInternal as Backend::Run.
+  absl::StatusOr<Logits> Run(const PackedBatch& batch) const;
+
+ private:
+  OnnxSession() = default;
+
+  absl::Status CheckInputs() const;
+  absl::StatusOr<OrtHandle<OrtValue>> View(std::span<const int32_t> values) const;
+
+  // In the order of their needs: the session goes first.
+  std::shared_ptr<OrtEnv> environment_;
+  std::unique_ptr<Operators> operators_;
+  OrtHandle<OrtMemoryInfo> memory_;
+  OrtHandle<OrtSession> session_;
+  bool has_token_types_ = false;
+  int classes_ = 0;
+};
+
+}  // namespace ks
