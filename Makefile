@@ -47,7 +47,7 @@ venv-torch:
 	@scripts/setup-torch
 
 format:
-	@git ls-files -z '*.h' '*.cc' | xargs -0 clang-format-19 -i
+	@scripts/format
 
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name js -exec rm -rf {} + 2>/dev/null || true

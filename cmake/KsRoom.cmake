@@ -1,5 +1,8 @@
 include(GoogleTest)
 
+# Everything that a test runs; the sanitizer lanes build this and no more.
+add_custom_target(ks_tests)
+
 # ks_room(NAME [SOURCES ..] [HEADERS_ONLY] [USES room..] [LIBS target..] [TESTS foo_test.cc ..] [TEST_LIBS target..]
 #         [TEST_USES room..] [BENCHMARKS foo_benchmark.cc ..] [COMPILE_FAIL foo_compile_fail.cc ..])
 #
@@ -12,7 +15,7 @@ function(ks_room name)
   add_library(${target} STATIC ${ARG_SOURCES})
   list(TRANSFORM ARG_USES PREPEND ks_)
   target_link_libraries(${target} PUBLIC ks_compile ${ARG_USES} ${ARG_PUBLIC_LIBS} PRIVATE ${ARG_LIBS})
-  if(NOT KS_TESTS)
+  if(NOT KS_TESTS OR (KS_TESTED_ROOMS AND NOT name IN_LIST KS_TESTED_ROOMS))
     return()
   endif()
 
@@ -21,7 +24,11 @@ function(ks_room name)
     add_executable(${name}_test ${ARG_TESTS})
     target_link_libraries(${name}_test PRIVATE ${target} ${ARG_TEST_USES} ${ARG_LIBS} ${ARG_TEST_LIBS} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE KS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_dependencies(ks_tests ${name}_test)
     gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}. PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+  if(NOT KS_BENCHMARKS)
+    set(ARG_BENCHMARKS)
   endif()
   foreach(source ${ARG_BENCHMARKS})
     get_filename_component(benchmark "${source}" NAME_WE)
@@ -37,16 +44,24 @@ function(ks_room name)
   endforeach()
 endfunction()
 
-# The source holds the misuse behind KS_MISUSE: it must compile without that definition and must not with it.
+# The source holds the misuse behind KS_MISUSE: it must compile without that definition and must not with it. A line
+# `// expect: TEXT` in it says what the compiler must find wrong; without one, any error will do.
 function(ks_compile_fail_test name target source)
   get_filename_component(stem "${source}" NAME_WE)
+  file(STRINGS "${source}" expected REGEX "^// expect: ")
+  list(TRANSFORM expected REPLACE "^// expect: " "")
+  if(NOT expected)
+    set(expected "error:")
+  endif()
   foreach(variant control misuse)
     add_library(${stem}_${variant} OBJECT EXCLUDE_FROM_ALL ${source})
     target_link_libraries(${stem}_${variant} PRIVATE ${target})
-    add_test(NAME ${name}.${stem}.${variant}
-      COMMAND ${CMAKE_COMMAND} --build "${PROJECT_BINARY_DIR}" --target ${stem}_${variant})
-    set_tests_properties(${name}.${stem}.${variant} PROPERTIES LABELS unit RESOURCE_LOCK build_tree TIMEOUT 300)
   endforeach()
   target_compile_definitions(${stem}_misuse PRIVATE KS_MISUSE=1)
-  set_tests_properties(${name}.${stem}.misuse PROPERTIES WILL_FAIL TRUE)
+  set(build ${CMAKE_COMMAND} --build "${PROJECT_BINARY_DIR}" --target)
+  add_test(NAME ${name}.${stem}.control COMMAND ${build} ${stem}_control)
+  add_test(NAME ${name}.${stem}.misuse
+    COMMAND "${PROJECT_SOURCE_DIR}/tests/lanes/expect.py" "${expected}" -- ${build} ${stem}_misuse)
+  # Two builds of one tree at a time would collide.
+  set_tests_properties(${name}.${stem}.control ${name}.${stem}.misuse PROPERTIES LABELS unit RESOURCE_LOCK build_tree TIMEOUT 300)
 endfunction()
