@@ -4,7 +4,7 @@
 #include <cmath>
 #include <thread>
 
-#include "kernels/kernels_testing.h"
+#include "kernels/isa_test.h"
 
 namespace ks {
 namespace {

@@ -1,15 +1,11 @@
-// What the kernels' tests and benchmark share: seeded inputs, and the instruction sets to walk.
+// What the kernels' tests and benchmark share: seeded inputs, and equality to the bit.
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <string>
 #include <vector>
-
-#include "kernels/dispatch.h"
 
 namespace ks {
 
@@ -36,23 +32,11 @@ class Random {
   uint64_t state_;
 };
 
-// How many values differ in a bit, e.g. -0 from +0.
+// How many values differ in a bit, e.g. -0 from +0. Arrays of different sizes differ in the rest of the longer.
 inline size_t DifferentBits(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  size_t count = 0;
-  for (size_t i = 0; i < a.size() && i < b.size(); ++i) count += std::memcmp(&a[i], &b[i], sizeof(float)) != 0;
+  size_t count = std::max(a.size(), b.size()) - std::min(a.size(), b.size());
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) count += std::memcmp(&a[i], &b[i], sizeof(float)) != 0;
   return count;
-}
-
-// Walks every instruction set that this machine has: TEST_P(Suite, ...) with KS_FOR_EACH_ISA(Suite).
-class IsaTest : public testing::TestWithParam<IsaLevel> {
- protected:
-  const KernelTable& kernels() const { return Kernels(GetParam()); }
-  const KernelTable& reference() const { return Kernels(IsaLevel::kScalar); }
-};
-
-inline std::string IsaTestName(const testing::TestParamInfo<IsaLevel>& info) {
-  return std::string(IsaName(info.param));
 }
 
 }  // namespace ks

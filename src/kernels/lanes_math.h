@@ -51,7 +51,8 @@ struct LanesMath {
     // 1 - 2 / (e^2a + 1): no cancellation once a is not small.
     const F e = Exp(L::Add(a, a));
     const F far = L::Sub(L::Set(1.0f), L::Div(L::Set(2.0f), L::Add(e, L::Set(1.0f))));
-    return L::SelectLess(a, L::Set(kSmall), near, L::CopySign(far, x));
+    // The sign of x, that of a zero included.
+    return L::CopySign(L::SelectLess(a, L::Set(kSmall), near, far), x);
   }
 
   // x times the normal distribution function: 0.5 x (1 + erf(x / sqrt 2)).

@@ -1,0 +1,33 @@
+#include "kernels/dispatch.h"
+
+#include <algorithm>
+
+#include "kernels/isa_test.h"
+
+namespace ks {
+namespace {
+
+TEST(Dispatch, AlwaysHasTheScalarReferenceFirst) {
+  const std::vector<IsaLevel> levels = SupportedIsas();
+  ASSERT_FALSE(levels.empty());
+  EXPECT_EQ(levels.front(), IsaLevel::kScalar);
+  EXPECT_TRUE(std::is_sorted(levels.begin(), levels.end()));
+  EXPECT_EQ(BestIsa(), levels.back());
+  for (IsaLevel isa : levels) EXPECT_TRUE(IsSupported(isa)) << IsaName(isa);
+}
+
+TEST(Dispatch, GivesEachLevelItsOwnTable) {
+  for (IsaLevel isa : SupportedIsas()) EXPECT_EQ(Kernels(isa).isa, isa) << IsaName(isa);
+  EXPECT_EQ(BestKernels().isa, BestIsa());
+}
+
+TEST(Dispatch, NamesLevelsBothWays) {
+  for (IsaLevel isa : {IsaLevel::kScalar, IsaLevel::kAvx2, IsaLevel::kAvx512})
+    EXPECT_EQ(IsaFromName(IsaName(isa)), isa);
+  EXPECT_EQ(IsaFromName("avx512"), IsaLevel::kAvx512);
+  EXPECT_EQ(IsaFromName("AVX2"), std::nullopt);
+  EXPECT_EQ(IsaFromName(""), std::nullopt);
+}
+
+}  // namespace
+}  // namespace ks
