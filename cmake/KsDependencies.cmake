@@ -1,7 +1,6 @@
 # Third-party libraries, one job each (docs/dependencies.md). Abseil is linked from its static archives: 29 shared
 # libraries would cost the cold start two milliseconds.
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
 find_package(absl REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
@@ -12,7 +11,6 @@ find_package(ZLIB REQUIRED)
 find_package(LibLZMA REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(OnnxRuntime REQUIRED)
-pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 find_path(KS_CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(KS_CSV_INCLUDE_DIR csv.h REQUIRED)

@@ -35,7 +35,6 @@ LIBRARIES = {
     r"openssl/": "base",
     r"prometheus/": "telemetry",
     r"spdlog/": "telemetry",
-    r"utf8proc\.h": "text",
     r"onnx\.pb\.h|google/protobuf/": "graph",
     r"onnxruntime_\w+\.h": "backend/onnx",
     r"ATen/|torch/|c10/": "backend/torch",
