@@ -54,7 +54,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
                                                                              const OnnxOptions& options, int count) {
   KS_RETURN_IF_ERROR(CheckOptions(options, window, count));
   KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,
-                      OnnxSession::Open(graph, spec, options.threads));
+                      OnnxSession::Open(graph, spec, {.threads = options.threads, .prepack = options.prepack}));
   const BackendFacts facts = {.name = "onnx",
                               .precision = options.precision,
                               .max_tokens = options.max_tokens,

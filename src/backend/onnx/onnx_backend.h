@@ -19,12 +19,18 @@ struct OnnxOptions {
   std::string precision = "fp32";  // one of the manifest's
   int threads = 1;                 // cores that one run uses, the caller's included
   int max_tokens = 512;            // of one run; at least the model's window
+  // Lets the runtime copy the weights into the layout of its matrix products while opening, instead of anew in every
+  // run. Default model, one core of a Zen 4: opening and a first answer of 16 tokens cost 33 ms of CPU with and 16
+  // without, every later run 3 ms less (5 instead of 8 at 16 tokens, 28 instead of 31 at 128). The memory in use is the
+  // same, 75 MB, but 42 of them are the process's own instead of pages of the file. So: true for a server, false for a
+  // handful of texts.
+  bool prepack = true;
 };
 
 class OnnxBackend final : public Backend {
  public:
-  // `count` backends for as many threads. They share one session and so one copy of everything; a run takes
-  // `options.threads` cores. Nothing is read of the weights but what ONNX Runtime packs.
+  // `count` backends for as many threads. They share one session, so one copy of everything; a run takes
+  // `options.threads` cores.
   //
   // Errors: kInvalidArgument (an option out of range, with the limit); kFailedPrecondition (a precision that the
   // package does not have, with those it has); kNotFound, kDataLoss (a file of the package that is missing or damaged,

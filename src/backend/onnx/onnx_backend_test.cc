@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/onnx/golden_logits.h"
-#include "backend/onnx/serving_directory.h"
+#include "backend/onnx/testing/golden_logits.h"
+#include "backend/onnx/testing/serving_directory.h"
 #include "base/thread.h"
 #include "convert/testing/tiny_checkpoint.h"
 
@@ -72,10 +72,13 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenGroup(const ServingDir
                                 count);
 }
 
-std::unique_ptr<Backend> Open(const ServingDirectory& directory, int window = kTinyWindow, int threads = 1) {
-  auto group = OpenGroup(directory, window, threads, 1);
+std::unique_ptr<Backend> First(absl::StatusOr<std::vector<std::unique_ptr<Backend>>> group) {
   EXPECT_TRUE(group.ok()) << group.status();
   return group.ok() ? std::move(group->front()) : nullptr;
+}
+
+std::unique_ptr<Backend> Open(const ServingDirectory& directory, int window = kTinyWindow, int threads = 1) {
+  return First(OpenGroup(directory, window, threads, 1));
 }
 
 void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& part) {
@@ -107,6 +110,8 @@ TEST(OnnxBackend, GivesPyTorchsLogitsForTheDefaultModel) {
   const ServingDirectory directory = MakeDirectory(kDefaultModel);
   ExpectGolden(*Open(directory, 256), kDefaultGolden);
   ExpectGolden(*Open(directory, 256, /*threads=*/2), kDefaultGolden);
+  ExpectGolden(*First(OnnxBackend::OpenGraph(directory.graph(), directory.spec(), 256, {.prepack = false}, 1)),
+               kDefaultGolden);
 }
 
 TEST(OnnxBackend, GivesPyTorchsLogitsForBertAndDistilBert) {

@@ -18,18 +18,21 @@ namespace {
 constexpr const char* kInputNames[] = {"input_ids", "offsets", "token_type_ids"};
 constexpr const char* kOutputName = "logits";
 
-absl::StatusOr<OrtHandle<OrtSessionOptions>> MakeOptions(int threads, const Operators& operators) {
+absl::StatusOr<OrtHandle<OrtSessionOptions>> MakeOptions(const SessionOptions& wanted, const Operators& operators) {
   KS_ASSIGN_OR_RETURN(OrtHandle<OrtSessionOptions> options,
                       MakeOrt<OrtSessionOptions>(
                           "session options", [](OrtSessionOptions** out) { return Ort().CreateSessionOptions(out); }));
   const auto check = [](OrtStatus* status) { return ToStatus(status, "session options"); };
   // The graph is written as it should run; the optimiser would cost start-up time and fuse it back into slower nodes.
   KS_RETURN_IF_ERROR(check(Ort().SetSessionGraphOptimizationLevel(options.get(), ORT_DISABLE_ALL)));
-  KS_RETURN_IF_ERROR(check(Ort().SetIntraOpNumThreads(options.get(), threads)));
+  KS_RETURN_IF_ERROR(check(Ort().SetIntraOpNumThreads(options.get(), wanted.threads)));
   KS_RETURN_IF_ERROR(check(Ort().SetInterOpNumThreads(options.get(), 1)));
   // Every batch has another T; a plan of memory for each would only pile up.
   KS_RETURN_IF_ERROR(check(Ort().DisableMemPattern(options.get())));
   KS_RETURN_IF_ERROR(check(Ort().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", "0")));
+  if (!wanted.prepack) {
+    KS_RETURN_IF_ERROR(check(Ort().AddSessionConfigEntry(options.get(), "session.disable_prepacking", "1")));
+  }
   KS_RETURN_IF_ERROR(check(Ort().AddCustomOpDomain(options.get(), operators.domain())));
   return options;
 }
@@ -42,7 +45,8 @@ absl::Status OpeningError(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::filesystem::path& graph,
-                                                                     const ClassifierSpec& spec, int threads) {
+                                                                     const ClassifierSpec& spec,
+                                                                     const SessionOptions& options) {
   // The runtime looks for the weights beside the path it is given and refuses those outside: give it the real one.
   std::error_code error;
   const std::filesystem::path path = std::filesystem::canonical(graph, error);
@@ -52,13 +56,13 @@ absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::
   session->has_token_types_ = spec.encoder.type_vocab_size > 0;
   session->classes_ = spec.num_labels();
   KS_ASSIGN_OR_RETURN(session->environment_, AcquireOrtEnvironment());
-  KS_ASSIGN_OR_RETURN(session->operators_, Operators::Create(threads));
+  KS_ASSIGN_OR_RETURN(session->operators_, Operators::Create(options.threads));
   KS_ASSIGN_OR_RETURN(session->memory_, MakeOrt<OrtMemoryInfo>("memory info", [](OrtMemoryInfo** out) {
                         return Ort().CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, out);
                       }));
-  KS_ASSIGN_OR_RETURN(const OrtHandle<OrtSessionOptions> options, MakeOptions(threads, *session->operators_));
+  KS_ASSIGN_OR_RETURN(const OrtHandle<OrtSessionOptions> ort_options, MakeOptions(options, *session->operators_));
   auto created = MakeOrt<OrtSession>(path.string(), [&](OrtSession** out) {
-    return Ort().CreateSession(session->environment_.get(), path.c_str(), options.get(), out);
+    return Ort().CreateSession(session->environment_.get(), path.c_str(), ort_options.get(), out);
   });
   if (!created.ok()) return OpeningError(created.status());
   session->session_ = *std::move(created);

@@ -12,17 +12,22 @@
 
 namespace ks {
 
+struct SessionOptions {
+  int threads = 1;      // cores that one run uses
+  bool prepack = true;  // see OnnxOptions
+};
+
 // A session of ONNX Runtime over a serving graph (graph/encoder_graph.h). Its thread pool does not spin: an idle server
 // uses no CPU.
 class OnnxSession {
  public:
   // Opens `graph`, whose weights lie beside it. Links are followed once, here; the files must not change afterwards.
-  // `threads` cores work on one run.
   //
   // Errors: kNotFound (no such graph); kDataLoss (damaged, weights missing or too short, or not a serving graph of
   // `spec`); kResourceExhausted; kInternal. Each names the graph's file.
   static absl::StatusOr<std::shared_ptr<const OnnxSession>> Open(const std::filesystem::path& graph,
-                                                                 const ClassifierSpec& spec, int threads);
+                                                                 const ClassifierSpec& spec,
+                                                                 const SessionOptions& options);
 
   // Requires what CheckBatch checks, with token types for every token where the model has them. Safe from many threads
   // at a time; each call works on its caller's thread and, above one thread, the session's pool. Errors:

@@ -1,6 +1,6 @@
 """Writes golden_logits.h: what PyTorch in float32 answers, for the tests of the ONNX backend.
 
-    python src/backend/onnx/make_golden_logits.py MAKE_TINY_CHECKPOINT > src/backend/onnx/golden_logits.h
+    python src/backend/onnx/testing/make_golden_logits.py MAKE_TINY_CHECKPOINT > src/backend/onnx/testing/golden_logits.h
 
 MAKE_TINY_CHECKPOINT is the program of that name (target make_tiny_checkpoint); it needs torch and transformers. Sequences
 are token ids made by arithmetic: the numbers do not depend on a tokeniser.
@@ -14,7 +14,7 @@ import tempfile
 import torch
 import transformers
 
-DEFAULT_MODEL = pathlib.Path(__file__).parents[3] / "models" / "default"
+DEFAULT_MODEL = pathlib.Path(__file__).parents[4] / "models" / "default"
 
 
 def sequences(vocab_size, longest, has_types):

@@ -1,4 +1,4 @@
-#include "backend/onnx/serving_directory.h"
+#include "backend/onnx/testing/serving_directory.h"
 
 #include <cstdlib>
 #include <fstream>
