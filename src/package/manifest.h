@@ -1,6 +1,7 @@
 // manifest.json: what a package says of itself.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,10 +15,17 @@ namespace ks {
 // Readers take this version and the one before it (there is none before 1).
 inline constexpr int kPackageFormatVersion = 1;
 
+// The value of the manifest's "format".
+inline constexpr std::string_view kPackageFormat = "kubesentiment-package";
+
+// Longest manifest.json that is read.
+inline constexpr size_t kMaxManifestBytes = 16 << 20;
+
 struct PackageFile {
-  std::string name;  // relative, no directory part
+  std::string name;  // no directory part
   int64_t size_bytes = 0;
-  std::string sha256;  // 64 hexadecimal digits
+  std::string sha256;     // 64 hexadecimal digits
+  bool optional = false;  // not needed to serve (portable.onnx): an installation may leave it out
 };
 
 // A bundled text with the logits this package must give for it.
@@ -28,22 +36,26 @@ struct SelfCheck {
 
 struct Manifest {
   int format_version = kPackageFormatVersion;
-  std::string name;  // of the model; the metrics' `model` label
+  std::string name;  // of the model; the metrics' `model` label: letters, digits, '.', '_' and '-', at most 128
   ClassifierSpec spec;
-  float temperature = 1.0f;  // divides the logits inside softmax and sigmoid only
-  int window = 0;            // longest sequence in tokens, special ones included
+  float temperature = 1.0f;             // divides the logits inside softmax and sigmoid only
+  int window = 0;                       // longest sequence in tokens, special ones included
   std::vector<std::string> precisions;  // "fp32", later "int8"
   std::vector<PackageFile> files;       // every file but manifest.json and validation.json, by name
   std::vector<SelfCheck> self_checks;
-  std::string source_sha256;  // of the checkpoint's weights, config and tokenizer: provenance without time, host or path
+  std::string
+      source_sha256;  // of the checkpoint's weights, config and tokenizer: provenance without time, host or path
 };
+
+// True for a name that Manifest::name may have.
+bool IsModelName(std::string_view name);
 
 // JSON, two-space indented for people, the same bytes for the same manifest.
 std::string ManifestToJson(const Manifest& manifest);
 
 // `name` begins the messages.
-// Errors: kInvalidArgument naming the field (damaged or hand-edited JSON); kFailedPrecondition naming both format versions
-// where this program cannot read it.
+// Errors: kInvalidArgument naming the field (damaged or hand-edited JSON); kFailedPrecondition naming both format
+// versions where this program cannot read it.
 absl::StatusOr<Manifest> ManifestFromJson(std::string_view json, std::string_view name);
 
 }  // namespace ks

@@ -21,14 +21,20 @@ inline constexpr char kPortableGraphFile[] = "portable.onnx";
 // An opened package: manifest read, sizes checked, tokenizer mapped. Immutable; shared by all threads.
 class Package {
  public:
-  // Opens `directory` (links are followed once, here: a link that is moved later does not mix two packages). Reads the
-  // manifest and compares the size of every file; contents are Verify's.
-  // Errors: kNotFound (no such directory, no manifest: the message says that it is not a package and how one is made, no
-  // file of the manifest), kDataLoss (a size differs; manifest unreadable), kFailedPrecondition (format version).
+  // Opens `directory` (links are followed once, here: a link that is moved later does not mix two packages; that
+  // includes the `..data` link of a Kubernetes volume). Reads the manifest and compares the size of every file;
+  // contents are Verify's. Each error names the file, what was expected and what was found:
+  //   kNotFound            no such directory; no manifest.json in it (the message says how a package is made); a file
+  //   of
+  //                        the manifest is missing
+  //   kDataLoss            a file's size is not the manifest's; the manifest is damaged or lacks a needed file
+  //   kFailedPrecondition  another format version
+  //   kPermissionDenied
   static absl::StatusOr<std::shared_ptr<const Package>> Open(const std::filesystem::path& directory);
 
   // Hashes every file of the manifest. Blocks for the whole package (about 1 GB/s) but leaves the page cache alone.
-  // Errors: kDataLoss naming the first file whose hash differs, with both hashes; kNotFound.
+  // Optional files that were left out are no fault.
+  // Errors: kDataLoss naming the first file whose hash differs, with both hashes; kNotFound, kPermissionDenied.
   absl::Status Verify() const;
 
   const Manifest& manifest() const { return manifest_; }

@@ -1,0 +1,173 @@
+// Tested by manifest_test.cc and fuzz/manifest_fuzz.cc.
+#include "package/manifest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "base/json.h"
+#include "base/json_writer.h"
+#include "base/status_macros.h"
+#include "model/spec_json.h"
+#include "package/package.h"
+
+namespace ks {
+namespace {
+
+constexpr size_t kMaxNameBytes = 128;
+constexpr size_t kMaxFiles = 100;
+constexpr size_t kMaxSelfChecks = 1000;
+
+bool IsSha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+bool IsFileName(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name != kManifestFile &&
+         name.find_first_of(std::string_view("/\0", 2)) == name.npos;
+}
+
+absl::StatusOr<std::vector<JsonValue>> RequireArray(const JsonObject& object, std::string_view key, size_t max) {
+  KS_ASSIGN_OR_RETURN(const JsonValue value, object.Require(key));
+  KS_ASSIGN_OR_RETURN(std::vector<JsonValue> elements, value.AsArray());
+  if (elements.size() > max) return value.Problem(Cat("expected at most ", max, " elements, found ", elements.size()));
+  return elements;
+}
+
+absl::StatusOr<std::string> RequireSha256(const JsonObject& object, std::string_view key) {
+  KS_ASSIGN_OR_RETURN(const JsonValue value, object.Require(key));
+  KS_ASSIGN_OR_RETURN(const std::string_view text, value.AsString());
+  if (!IsSha256(text)) return value.Unexpected("64 hexadecimal digits");
+  return std::string(text);
+}
+
+absl::Status ReadFormat(const JsonObject& object, std::string_view name, Manifest& manifest) {
+  KS_ASSIGN_OR_RETURN(const JsonValue format, object.Require("format"));
+  KS_ASSIGN_OR_RETURN(const std::string_view text, format.AsString());
+  if (text != kPackageFormat) return format.Unexpected(Cat("\"", kPackageFormat, "\""));
+  KS_ASSIGN_OR_RETURN(manifest.format_version, object.RequireInt("format_version", 1, INT32_MAX));
+  if (manifest.format_version != kPackageFormatVersion) {
+    return FailedPrecondition(name, ": format_version: expected ", kPackageFormatVersion,
+                              ", which this program reads, found ", manifest.format_version,
+                              "; convert the checkpoint again, or use the program that wrote it");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPrecisions(const JsonObject& object, Manifest& manifest) {
+  KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> elements, RequireArray(object, "precisions", 2));
+  for (const JsonValue& element : elements) {
+    KS_ASSIGN_OR_RETURN(const std::string_view text, element.AsString());
+    if (text != "fp32" && text != "int8") return element.Unexpected("fp32 or int8");
+    if (std::count(manifest.precisions.begin(), manifest.precisions.end(), text) > 0) {
+      return element.Problem(Cat("\"", text, "\" is given twice"));
+    }
+    manifest.precisions.emplace_back(text);
+  }
+  return elements.empty() ? object.Find("precisions")->Problem("expected at least one, found none") : absl::OkStatus();
+}
+
+absl::Status ReadFiles(const JsonObject& object, Manifest& manifest) {
+  KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> elements, RequireArray(object, "files", kMaxFiles));
+  std::set<std::string> names;
+  for (const JsonValue& element : elements) {
+    KS_ASSIGN_OR_RETURN(const JsonObject entry, element.AsObject());
+    PackageFile& file = manifest.files.emplace_back();
+    KS_ASSIGN_OR_RETURN(const JsonValue file_name, entry.Require("name"));
+    KS_ASSIGN_OR_RETURN(file.name, file_name.AsString());
+    if (!IsFileName(file.name)) return file_name.Unexpected("the name of a file in the package");
+    if (!names.insert(file.name).second) return file_name.Problem(Cat(file.name, " is given twice"));
+    KS_ASSIGN_OR_RETURN(file.size_bytes, entry.RequireInt("size_bytes", 0, INT64_MAX));
+    KS_ASSIGN_OR_RETURN(file.sha256, RequireSha256(entry, "sha256"));
+    KS_ASSIGN_OR_RETURN(file.optional, entry.OptionalBool("optional", false));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadSelfChecks(const JsonObject& object, Manifest& manifest) {
+  KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> elements, RequireArray(object, "self_checks", kMaxSelfChecks));
+  for (const JsonValue& element : elements) {
+    KS_ASSIGN_OR_RETURN(const JsonObject entry, element.AsObject());
+    SelfCheck& check = manifest.self_checks.emplace_back();
+    KS_ASSIGN_OR_RETURN(check.text, entry.RequireString("text"));
+    KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> logits,
+                        RequireArray(entry, "fp32_logits", manifest.spec.labels.size()));
+    if (logits.size() != manifest.spec.labels.size()) {
+      return entry.Find("fp32_logits")
+          ->Problem(
+              Cat("expected ", manifest.spec.labels.size(), " numbers, one for each label, found ", logits.size()));
+    }
+    for (const JsonValue& logit : logits) {
+      KS_ASSIGN_OR_RETURN(const double value, logit.AsDouble());
+      if (std::abs(value) > std::numeric_limits<float>::max())
+        return logit.Unexpected("a number that a float can hold");
+      check.fp32_logits.push_back(static_cast<float>(value));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<float> ReadTemperature(const JsonObject& object) {
+  KS_ASSIGN_OR_RETURN(const JsonValue value, object.Require("temperature"));
+  KS_ASSIGN_OR_RETURN(const double temperature, value.AsDouble());
+  if (!(temperature >= 1e-3 && temperature <= 1e3)) return value.Unexpected("a number from 0.001 to 1000");
+  return static_cast<float>(temperature);
+}
+
+}  // namespace
+
+bool IsModelName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+std::string ManifestToJson(const Manifest& manifest) {
+  JsonWriter json;
+  json.BeginObject().Key("format").String(kPackageFormat).Key("format_version").Int(manifest.format_version);
+  json.Key("name").String(manifest.name);
+  json.Key("model");
+  WriteSpecJson(manifest.spec, json);
+  json.Key("temperature").Float(manifest.temperature).Key("window").Int(manifest.window);
+  json.Key("precisions").BeginArray();
+  for (const std::string& precision : manifest.precisions) json.String(precision);
+  json.EndArray().Key("files").BeginArray();
+  for (const PackageFile& file : manifest.files) {
+    json.BeginObject().Key("name").String(file.name).Key("size_bytes").Int(file.size_bytes);
+    json.Key("sha256").String(file.sha256);
+    if (file.optional) json.Key("optional").Bool(true);
+    json.EndObject();
+  }
+  json.EndArray().Key("self_checks").BeginArray();
+  for (const SelfCheck& check : manifest.self_checks) {
+    json.BeginObject().Key("text").String(check.text).Key("fp32_logits").BeginArray();
+    for (const float logit : check.fp32_logits) json.Float(logit);
+    json.EndArray().EndObject();
+  }
+  json.EndArray().Key("source_sha256").String(manifest.source_sha256).EndObject();
+  return IndentJson(json.text()) + "\n";
+}
+
+absl::StatusOr<Manifest> ManifestFromJson(std::string_view json, std::string_view name) {
+  KS_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json, std::string(name)));
+  KS_ASSIGN_OR_RETURN(const JsonObject object, document.root().AsObject());
+  Manifest manifest;
+  KS_RETURN_IF_ERROR(ReadFormat(object, name, manifest));
+  KS_ASSIGN_OR_RETURN(const JsonValue model_name, object.Require("name"));
+  KS_ASSIGN_OR_RETURN(manifest.name, model_name.AsString());
+  if (!IsModelName(manifest.name)) return model_name.Unexpected("1 to 128 letters, digits, '.', '_' and '-'");
+  KS_ASSIGN_OR_RETURN(const JsonValue model, object.Require("model"));
+  KS_ASSIGN_OR_RETURN(const JsonObject spec, model.AsObject());
+  KS_ASSIGN_OR_RETURN(manifest.spec, SpecFromJson(spec));
+  KS_ASSIGN_OR_RETURN(manifest.temperature, ReadTemperature(object));
+  KS_ASSIGN_OR_RETURN(manifest.window, object.RequireInt("window", 1, manifest.spec.encoder.max_positions));
+  KS_RETURN_IF_ERROR(ReadPrecisions(object, manifest));
+  KS_RETURN_IF_ERROR(ReadFiles(object, manifest));
+  KS_RETURN_IF_ERROR(ReadSelfChecks(object, manifest));
+  KS_ASSIGN_OR_RETURN(manifest.source_sha256, RequireSha256(object, "source_sha256"));
+  return manifest;
+}
+
+}  // namespace ks
