@@ -22,9 +22,9 @@ std::vector<float> Scores(const std::vector<float>& logits, Activation activatio
 TEST(Softmax, MatchesKnownValues) {
   // Computed with 50 decimal digits: exp(x) / sum, rounded to 9.
   const std::vector<float> scores = Scores({1, 2, 3}, Activation::kSoftmax);
-  EXPECT_NEAR(scores[0], 0.090030573, 1e-8);
-  EXPECT_NEAR(scores[1], 0.244728471, 1e-8);
-  EXPECT_NEAR(scores[2], 0.665240956, 1e-8);
+  EXPECT_FLOAT_EQ(scores[0], 0.090030573f);
+  EXPECT_FLOAT_EQ(scores[1], 0.244728471f);
+  EXPECT_FLOAT_EQ(scores[2], 0.665240956f);
 }
 
 TEST(Softmax, DividesByTheTemperature) {

@@ -90,7 +90,7 @@ RunPlan PlanRun(const QueueView& queue, TimePoint now, const RunLimits& limits) 
 
   const bool both_wait = !short_lane.done() && !bulk_lane.done();
   const int earned = both_wait ? static_cast<int>(limits.bulk_share * limits.run_tokens) : 0;
-  const int credit = std::min(queue.bulk_credit_tokens + earned, limits.run_tokens);
+  const int credit = queue.bulk_credit_tokens + earned;
 
   int bulk_tokens = 0;
   if (both_wait) bulk_tokens += bulk_lane.Fill(budget, credit, plan.takes);

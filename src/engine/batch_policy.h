@@ -58,9 +58,9 @@ struct RunPlan {
 // Fills one run. Never waits for more to come: what is there goes.
 //
 // While both lanes wait, each plan credits the bulk lane bulk_share * run_tokens; its oldest parts that fit the credit
-// go first, then short requests, then whatever bulk still fits, which uses up credit too. Credit grows to at most
-// run_tokens, which is enough for any part. Within a lane the order is kept: a part that does not fit ends the lane's
-// turn, and since it is then first in line, no text is passed over for ever.
+// go first, then short requests, then whatever bulk still fits, which uses up credit too. Credit ends with the wait of
+// either lane. Within a lane the order is kept: a part that does not fit ends the lane's turn, and since it is then
+// first in line, no text is passed over for ever.
 //
 // Expired requests are left out: to answer them is the queue's work. Empty only if nothing unexpired waits.
 RunPlan PlanRun(const QueueView& queue, TimePoint now, const RunLimits& limits);

@@ -18,7 +18,7 @@ struct Request {
   TimePoint deadline = kLater;
 };
 
-std::vector<WaitingRequest> Lane_(const std::vector<Request>& requests) {
+std::vector<WaitingRequest> ViewOf(const std::vector<Request>& requests) {
   std::vector<WaitingRequest> lane;
   for (const Request& request : requests) lane.push_back({request.deadline, request.parts});
   return lane;
@@ -26,11 +26,11 @@ std::vector<WaitingRequest> Lane_(const std::vector<Request>& requests) {
 
 struct Case {
   std::string name;
-  std::vector<Request> short_lane;
-  std::vector<Request> bulk_lane;
+  std::vector<Request> short_lane = {};
+  std::vector<Request> bulk_lane = {};
   int credit = 0;
   RunLimits limits = {.run_tokens = 100};
-  std::vector<Take> takes;
+  std::vector<Take> takes = {};
   int credit_after = 0;
 };
 
@@ -75,25 +75,25 @@ std::vector<Case> Cases() {
        .bulk_lane = {{{20, 20, 20}}},
        .takes = {{kBulk, 0, 2}, {kShort, 0, 1}},
        .credit_after = 0},
-      {.name = "credit ends at a run's size",
+      {.name = "a long bulk text saves credit",
        .short_lane = {{{100}}},
        .bulk_lane = {{{100, 100}}},
        .credit = 70,
        .takes = {{kShort, 0, 1}},
        .credit_after = 95},
-      {.name = "which is enough for the longest bulk text",
+      {.name = "until there is enough, and keeps the rest",
        .short_lane = {{{100}}},
        .bulk_lane = {{{100, 100}}},
        .credit = 95,
        .takes = {{kBulk, 0, 1}},
-       .credit_after = 0},
+       .credit_after = 20},
       {.name = "bulk requests go in their order",
        .bulk_lane = {{{60}}, {{30, 30}}},
        .takes = {{kBulk, 0, 1}, {kBulk, 1, 1}}},
       {.name = "what has expired is left out, from its deadline on",
        .short_lane = {{{40}, kNow}, {{30}}, {{20}, kNow - Duration(1)}},
        .bulk_lane = {{{60}, kNow}, {{70}}},
-       .takes = {{kShort, 0 + 1, 1}, {kBulk, 1, 1}}},
+       .takes = {{kShort, 1, 1}, {kBulk, 1, 1}}},
       {.name = "a backend that pads pays for the longest of all",
        .short_lane = {{{30}}, {{5}}, {{5}}, {{5}}},
        .limits = {.run_tokens = 100, .pads = true},
@@ -108,8 +108,8 @@ std::vector<Case> Cases() {
 TEST(PlanRun, FollowsItsTable) {
   for (const Case& c : Cases()) {
     SCOPED_TRACE(c.name);
-    const auto short_lane = Lane_(c.short_lane);
-    const auto bulk_lane = Lane_(c.bulk_lane);
+    const auto short_lane = ViewOf(c.short_lane);
+    const auto bulk_lane = ViewOf(c.bulk_lane);
     const RunPlan plan = PlanRun({short_lane, bulk_lane, c.credit}, kNow, c.limits);
     EXPECT_THAT(plan.takes, ElementsAreArray(c.takes));
     EXPECT_EQ(plan.bulk_credit_tokens, c.credit_after);
@@ -120,10 +120,10 @@ TEST(PlanRun, FollowsItsTable) {
 TEST(PlanRun, GivesBulkItsShareUnderEndlessShortTexts) {
   const RunLimits limits = {.run_tokens = 512, .bulk_share = 0.25};
   const std::vector<Request> short_texts(600, Request{{9}});
-  const auto short_lane = Lane_(short_texts);
+  const auto short_lane = ViewOf(short_texts);
   for (int length = 1; length <= limits.run_tokens; ++length) {
     const std::vector<Request> batch = {Request{std::vector<int>(512, length)}};
-    const auto bulk_lane = Lane_(batch);
+    const auto bulk_lane = ViewOf(batch);
     int64_t bulk_tokens = 0, short_tokens = 0;
     int credit = 0;
     for (int run = 0; run < 200; ++run) {

@@ -26,11 +26,11 @@ enum class LongText {
 };
 
 struct ClassifyOptions {
-  int top_k = 0;                         // so many scores, highest first; 0 = all
-  std::optional<Activation> activation;  // instead of the model's
+  int top_k = 0;                                        // so many scores, highest first; 0 = all
+  std::optional<Activation> activation = std::nullopt;  // instead of the model's
   LongText long_text = LongText::kTruncate;
   TimePoint deadline = TimePoint::max();  // of the engine's clock; max(): EngineOptions::default_deadline from now
-  std::string backend;                    // name of a backend group; empty: the default one
+  std::string backend = {};               // name of a backend group; empty: the default one
 };
 
 struct LabelScore {
