@@ -7,8 +7,8 @@ namespace {
 
 bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
-// Length of the valid sequence at `s` (of `left` bytes, the first not ASCII), or 0. The ranges of the second byte are those
-// of table 3-7 of the Unicode standard.
+// Length of the valid sequence at `s` (of `left` bytes, the first not ASCII), or 0. The ranges of the second byte are
+// those of table 3-7 of the Unicode standard.
 size_t SequenceLength(const unsigned char* s, size_t left) {
   const unsigned char lead = s[0];
   if (lead >= 0xC2 && lead <= 0xDF) return left >= 2 && IsContinuation(s[1]) ? 2 : 0;
@@ -33,7 +33,8 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text) {
   while (i < text.size()) {
     // Eight ASCII bytes at a time: most text is ASCII.
     uint64_t block;
-    while (i + sizeof(block) <= text.size() && (std::memcpy(&block, s + i, sizeof(block)), (block & 0x8080808080808080u) == 0)) {
+    while (i + sizeof(block) <= text.size() &&
+           (std::memcpy(&block, s + i, sizeof(block)), (block & 0x8080808080808080u) == 0)) {
       i += sizeof(block);
     }
     if (i == text.size()) break;
@@ -71,6 +72,17 @@ char32_t NextCodePoint(std::string_view text, size_t& pos) {
   }
   pos += 4;
   return (lead & 0x07) << 18 | (at(pos - 3) & 0x3F) << 12 | (at(pos - 2) & 0x3F) << 6 | (at(pos - 1) & 0x3F);
+}
+
+bool IsBlank(std::string_view text) {
+  for (size_t pos = 0; pos < text.size();) {
+    const char32_t c = NextCodePoint(text, pos);
+    const bool space = (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+                       (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+                       c == 0x3000;
+    if (!space) return false;
+  }
+  return true;
 }
 
 void AppendUtf8(char32_t code_point, std::string& out) {

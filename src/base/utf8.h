@@ -18,6 +18,9 @@ size_t CountCodePoints(std::string_view text);
 // Decodes the code point at `pos` of valid UTF-8 and moves `pos` past it. Requires pos < text.size().
 char32_t NextCodePoint(std::string_view text, size_t& pos);
 
+// Whether valid UTF-8 holds nothing but Unicode's White_Space; true for an empty text.
+bool IsBlank(std::string_view text);
+
 // Appends `code_point` (a scalar value) to `out`.
 void AppendUtf8(char32_t code_point, std::string& out);
 
