@@ -82,6 +82,7 @@ struct Tokenizer::Impl {
   template <bool kOffsets>
   void EncodeChecked(std::span<const std::string_view> texts, const EncodeOptions& options, size_t room,
                      Encoding& out) const;
+  size_t CountTokens(std::string_view text) const;
   void Assemble(std::span<const size_t> lengths, const EncodeOptions& options, Encoding& out) const;
 };
 
@@ -177,31 +178,37 @@ absl::Status Tokenizer::Impl::EncodeTexts(std::span<const std::string_view> text
 template <bool kOffsets>
 void Tokenizer::Impl::EncodeChecked(std::span<const std::string_view> texts, const EncodeOptions& options, size_t room,
                                     Encoding& out) const {
-  const bool pair = texts.size() == 2;
-  const TokenLimit limit{.room = room,
-                         .from_end = options.side == TruncationSide::kLeft && room != SIZE_MAX,
-                         .for_pair = pair,
-                         .whole = options.max_tokens == 0 ? SIZE_MAX : static_cast<size_t>(options.max_tokens)};
-  std::array<size_t, 2> lengths = {};
+  const TokenLimit limit{.room = room, .from_end = options.side == TruncationSide::kLeft && room != SIZE_MAX};
   TokenSink<kOffsets> first(model, limit, out);
   Tokenize(texts[0], first);
-  if (!pair) {
-    first.Keep(room);
-    lengths[0] = out.ids.size();
-    out.truncated = first.cut();
-  } else {
-    Encoding second_tokens;
-    TokenSink<kOffsets> second(model, limit, second_tokens);
-    Tokenize(texts[1], second);
-    const PairLengths kept = LongestFirst({first.Count(), second.Count()}, room);
-    first.Keep(kept.first);
-    second.Keep(kept.second);
-    lengths = {out.ids.size(), second_tokens.ids.size()};
-    out.ids.insert(out.ids.end(), second_tokens.ids.begin(), second_tokens.ids.end());
-    out.offsets.insert(out.offsets.end(), second_tokens.offsets.begin(), second_tokens.offsets.end());
-    out.truncated = first.cut() || second.cut();
+  if (texts.size() == 1) {
+    const size_t kept = first.Keep(room);
+    out.truncated = first.total() > kept;
+    return Assemble({&kept, 1}, options, out);
   }
-  Assemble(std::span(lengths).first(texts.size()), options, out);
+
+  Encoding second_tokens;
+  TokenSink<kOffsets> second(model, limit, second_tokens);
+  Tokenize(texts[1], second);
+  PairLengths totals{first.total(), second.total()};
+  // Both overflow alone, and the odd token goes to the longer one: only here has a text to be read beyond its window.
+  const bool read_to_end = first.read_to_end() && second.read_to_end();
+  if (!read_to_end && std::min(totals.first, totals.second) > room && room % 2 != 0) {
+    totals = {CountTokens(texts[0]), CountTokens(texts[1])};
+  }
+  const PairLengths wanted = LongestFirst(totals, room);
+  const std::array<size_t, 2> kept{first.Keep(wanted.first), second.Keep(wanted.second)};
+  out.ids.insert(out.ids.end(), second_tokens.ids.begin(), second_tokens.ids.end());
+  out.offsets.insert(out.offsets.end(), second_tokens.offsets.begin(), second_tokens.offsets.end());
+  out.truncated = totals.first + totals.second > kept[0] + kept[1];
+  Assemble(kept, options, out);
+}
+
+size_t Tokenizer::Impl::CountTokens(std::string_view text) const {
+  Encoding none;
+  TokenSink<false> sink(model, {.room = 0, .from_end = true}, none);
+  Tokenize(text, sink);
+  return sink.total();
 }
 
 // Puts the template around the tokens, which lie text after text at the beginning of `out`.

@@ -84,7 +84,9 @@ class Tokenizer {
   // max_tokens is below the number of special tokens.
   absl::Status Encode(std::string_view text, const EncodeOptions& options, Encoding& out) const;
 
-  // The same for two texts. Truncation takes from the longer one first, then from both alike.
+  // The same for two texts. Truncation takes from the longer one first, then from both alike, the odd token going to
+  // the longer one: where both overflow the window alone and the room is odd, both are read to their ends to compare
+  // them.
   absl::Status EncodePair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
 
   // Cuts one text into consecutive windows of at most `max_tokens` tokens, special tokens in each, without overlap; a

@@ -2,7 +2,8 @@
 //
 //   tokenizer_driver TOKENIZER_JSON [compiled]
 //
-// Answers batches until stdin ends; all numbers are 32 bits, little-endian. With "compiled" it works from the compiled form.
+// Answers batches until stdin ends; all numbers are 32 bits, little-endian. With "compiled" it works from the compiled
+// form.
 //   request   flags, max_tokens, count, then for each text (in a pair: for both) its size and bytes
 //   response  for each text: T, truncated, ids[T], type_ids[T], {begin, end}[T], special_mask[T], and if asked for the
 //             decoded text with and without special tokens, each as size and bytes
