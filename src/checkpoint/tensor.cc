@@ -82,10 +82,10 @@ bool FromF16(const std::byte* in, std::span<float> out) {
 // Halves above this are infinities and NaNs, which FromF16 turns into numbers too large for a half.
 constexpr float kLargestHalf = 65504.0f;
 
-absl::Status NotFinite(const TensorView& tensor, std::span<const float> values) {
+absl::Status NotFinite(const TensorView& tensor, size_t first, std::span<const float> values) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i]) && (tensor.dtype != DType::kF16 || std::abs(values[i]) <= kLargestHalf)) continue;
-    return DataLoss(tensor.file, ": ", tensor.name, ": element ", i, " of ", values.size(),
+    return DataLoss(tensor.file, ": ", tensor.name, ": element ", first + i, " of ", tensor.elements(),
                     " is a NaN or an infinity; a trained weight is finite");
   }
   return Internal(tensor.name, ": the check for finite weights contradicts itself");
@@ -109,23 +109,24 @@ std::string ShapeText(std::span<const int64_t> shape) {
   return text + "]";
 }
 
-absl::Status ToFloat32(const TensorView& tensor, std::span<float> out) {
+absl::Status ToFloat32(const TensorView& tensor, size_t first, std::span<float> out) {
+  const std::byte* in = tensor.bytes.data() + first * DTypeBits(tensor.dtype) / 8;
   bool finite = true;
   switch (tensor.dtype) {
     case DType::kF32:
-      finite = FromF32(tensor.bytes.data(), out);
+      finite = FromF32(in, out);
       break;
     case DType::kF16:
-      finite = FromF16(tensor.bytes.data(), out);
+      finite = FromF16(in, out);
       break;
     case DType::kBF16:
-      finite = FromBF16(tensor.bytes.data(), out);
+      finite = FromBF16(in, out);
       break;
     default:
       return FailedPrecondition(tensor.file, ": ", tensor.name, ": expected weights of F32, F16 or BF16, found ",
                                 DTypeName(tensor.dtype));
   }
-  return finite ? absl::OkStatus() : NotFinite(tensor, out);
+  return finite ? absl::OkStatus() : NotFinite(tensor, first, out);
 }
 
 }  // namespace ks

@@ -50,15 +50,17 @@ struct TensorView {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;        // row-major; empty for a scalar
   std::span<const std::byte> bytes;  // little-endian, of any alignment; as many as shape and dtype ask for
+
+  size_t elements() const { return bytes.size() * 8 / DTypeBits(dtype); }
 };
 
 // "[2, 384]", as error messages show a shape.
 std::string ShapeText(std::span<const int64_t> shape);
 
-// Writes the tensor's values, widened exactly, to `out`, which has one place for each element.
+// Writes the values of elements [first, first + out.size()), widened exactly, to `out`. The tensor must have that many.
 //
 // Errors: kFailedPrecondition for a dtype other than F32, F16 and BF16; kDataLoss for a NaN or an infinity, which no
-// trained weight has, with its place. Both name file and tensor; `out` is then half written.
-absl::Status ToFloat32(const TensorView& tensor, std::span<float> out);
+// trained weight has, with its place. Both name file and tensor; `out` is then of no use.
+absl::Status ToFloat32(const TensorView& tensor, size_t first, std::span<float> out);
 
 }  // namespace ks

@@ -16,8 +16,8 @@ namespace {
 std::vector<float> Values(const Checkpoint& checkpoint, const std::string& name) {
   const TensorView* tensor = checkpoint.Find(name);
   if (tensor == nullptr) return {};
-  std::vector<float> values(tensor->bytes.size() * 8 / DTypeBits(tensor->dtype));
-  EXPECT_TRUE(ToFloat32(*tensor, values).ok());
+  std::vector<float> values(tensor->elements());
+  EXPECT_TRUE(ToFloat32(*tensor, 0, values).ok());
   return values;
 }
 

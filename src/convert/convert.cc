@@ -1,0 +1,206 @@
+// Tested by convert_test.cc on tiny checkpoints, and end to end on the default model.
+#include "convert/convert.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/mapped_file.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
+#include "convert/package_weights.h"
+#include "convert/self_check.h"
+#include "graph/encoder_graph.h"
+#include "model/config.h"
+#include "package/package.h"
+#include "package/writer.h"
+#include "text/tokenizer.h"
+
+namespace ks {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxConfigBytes = 16 << 20;
+constexpr size_t kMaxTokenizerBytes = 256 << 20;
+// Embeddings are often padded to a multiple of 8, 64 or 128 rows. More rows than that without a token mean that the
+// tokenizer is another model's.
+constexpr int kMaxPaddedRows = 127;
+
+// Everything that convert reads, checked.
+struct Source {
+  ClassifierSpec spec;
+  std::string tokenizer_json;
+  std::optional<Tokenizer> tokenizer;
+  Checkpoint checkpoint;
+  int window = 0;
+  std::string name;
+};
+
+absl::StatusOr<std::string> ReadCheckpointFile(const fs::path& directory, std::string_view file, size_t max_bytes,
+                                               std::string_view hint) {
+  absl::StatusOr<std::string> text = ReadFile(directory / file, max_bytes);
+  if (absl::IsNotFound(text.status())) {
+    return NotFound(directory.string(), ": no ", file, ", expected the directory of a Hugging Face model", hint);
+  }
+  return text;
+}
+
+absl::Status OverrideLabels(const std::vector<std::string>& labels, ClassifierSpec& spec) {
+  if (labels.empty()) return absl::OkStatus();
+  KS_RETURN_IF_ERROR(CheckLabels(labels, "labels"));
+  if (labels.size() != spec.labels.size()) {
+    return InvalidArgument("labels: expected ", spec.labels.size(), ", as many as the model has, found ",
+                           labels.size());
+  }
+  spec.labels = labels;
+  return absl::OkStatus();
+}
+
+absl::Status CheckVocabulary(const Tokenizer& tokenizer, const EncoderSpec& encoder, const fs::path& tokenizer_path) {
+  const int tokens = tokenizer.vocab_size();
+  if (tokens <= encoder.vocab_size && encoder.vocab_size - tokens <= kMaxPaddedRows) return absl::OkStatus();
+  return InvalidArgument(tokenizer_path.string(), ": expected a vocabulary of ", encoder.vocab_size,
+                         " tokens, the vocab_size of ", kConfigFile, " (or up to ", kMaxPaddedRows, " fewer), found ",
+                         tokens, ": is it another model's?");
+}
+
+absl::StatusOr<int> Window(int max_length, const Tokenizer& tokenizer, int max_positions) {
+  if (max_length == 0) return max_positions;
+  const int least = tokenizer.special_tokens_added(/*pair=*/false) + 1;
+  if (max_length >= least && max_length <= max_positions) return max_length;
+  return InvalidArgument("max_length: expected ", least, " to ", max_positions, " (the model's positions), found ",
+                         max_length);
+}
+
+absl::StatusOr<std::string> ModelName(const ConvertOptions& options) {
+  std::string name = options.name;
+  if (name.empty()) {
+    std::error_code error;
+    const fs::path real = fs::canonical(options.checkpoint_dir, error);
+    if (error) return ErrnoStatus(error.value(), options.checkpoint_dir.string());
+    name = real.filename().string();
+    std::replace_if(name.begin(), name.end(), [](char c) { return !IsModelName(std::string_view(&c, 1)); }, '-');
+  }
+  if (IsModelName(name)) return name;
+  return InvalidArgument("name: expected 1 to 128 letters, digits, '.', '_' and '-', found ", name.size(), " bytes");
+}
+
+absl::StatusOr<Source> ReadSource(const ConvertOptions& options) {
+  const fs::path& directory = options.checkpoint_dir;
+  std::error_code error;
+  if (!fs::exists(directory, error)) return NotFound(directory.string(), ": no such directory");
+  Source source;
+  KS_ASSIGN_OR_RETURN(source.name, ModelName(options));
+  KS_ASSIGN_OR_RETURN(const std::string config, ReadCheckpointFile(directory, kConfigFile, kMaxConfigBytes, ""));
+  KS_ASSIGN_OR_RETURN(source.spec, ParseConfig(config, (directory / kConfigFile).string()));
+  KS_RETURN_IF_ERROR(OverrideLabels(options.labels, source.spec));
+
+  const fs::path tokenizer_path = directory / kTokenizerJsonFile;
+  KS_ASSIGN_OR_RETURN(
+      source.tokenizer_json,
+      ReadCheckpointFile(directory, kTokenizerJsonFile, kMaxTokenizerBytes,
+                         " with a fast tokenizer (AutoTokenizer.from_pretrained(..).save_pretrained(..))"));
+  KS_ASSIGN_OR_RETURN(source.tokenizer, Tokenizer::FromJson(source.tokenizer_json, tokenizer_path.string()));
+  KS_RETURN_IF_ERROR(CheckVocabulary(*source.tokenizer, source.spec.encoder, tokenizer_path));
+  KS_ASSIGN_OR_RETURN(source.window, Window(options.max_length, *source.tokenizer, source.spec.encoder.max_positions));
+  KS_ASSIGN_OR_RETURN(source.checkpoint, Checkpoint::Open(directory));
+  return source;
+}
+
+// Of names and contents, not of where they lie.
+absl::StatusOr<std::string> HashSource(const fs::path& directory, const std::vector<std::string>& weight_files) {
+  std::vector<std::string> files = {kConfigFile, kTokenizerJsonFile};
+  files.insert(files.end(), weight_files.begin(), weight_files.end());
+  std::string list;
+  for (const std::string& file : files) {
+    KS_ASSIGN_OR_RETURN(const std::string hash, Sha256HexOfFile(directory / file));
+    list += Cat(hash, "  ", file, "\n");
+  }
+  return Sha256Hex(std::as_bytes(std::span(list)));
+}
+
+absl::Status WriteGraphs(const ClassifierSpec& spec, const TensorPlacement& placement, PackageWriter& writer) {
+  KS_ASSIGN_OR_RETURN(const std::string serving, EmitServingGraph(spec, placement));
+  KS_RETURN_IF_ERROR(writer.AddFile(kFp32GraphFile, std::as_bytes(std::span(serving))));
+  KS_ASSIGN_OR_RETURN(const std::string portable, EmitPortableGraph(spec, placement));
+  return writer.AddFile(kPortableGraphFile, std::as_bytes(std::span(portable)), /*optional=*/true);
+}
+
+// The float32 tensors of a safetensors file that was just written.
+absl::StatusOr<absl::flat_hash_map<std::string, std::span<const float>>> FloatsOf(const MappedFile& file) {
+  KS_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, ReadSafetensors(file.bytes(), kWeightsFile));
+  absl::flat_hash_map<std::string, std::span<const float>> floats;
+  for (const TensorView& tensor : tensors) {
+    // Aligned: the data begins at a multiple of 64 and every tensor has a multiple of 4 bytes.
+    floats[tensor.name] = {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.elements()};
+  }
+  return floats;
+}
+
+// The bundled texts with their logits, by the deterministic kernels on the weights as they stand in the package.
+absl::StatusOr<std::vector<SelfCheck>> MakeSelfChecks(const Source& source, const fs::path& weights_path) {
+  KS_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(weights_path));
+  KS_ASSIGN_OR_RETURN(const auto floats, FloatsOf(file));
+  const TensorLookup lookup = [&floats](std::string_view name) {
+    const auto found = floats.find(ToAbsl(name));
+    return found == floats.end() ? std::span<const float>() : found->second;
+  };
+  std::vector<SelfCheck> checks;
+  Encoding encoding;
+  for (const std::string_view text : SelfCheckTexts()) {
+    KS_RETURN_IF_ERROR(source.tokenizer->Encode(text, {.max_tokens = source.window}, encoding));
+    SelfCheck& check = checks.emplace_back();
+    check.text = text;
+    KS_ASSIGN_OR_RETURN(check.fp32_logits, ReferenceLogits(source.spec, lookup, encoding.ids, encoding.type_ids));
+  }
+  return checks;
+}
+
+}  // namespace
+
+absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
+  const auto progress = [&](std::string_view step) {
+    if (options.progress) options.progress(step);
+  };
+  progress("reading");
+  KS_ASSIGN_OR_RETURN(const Source source, ReadSource(options));
+  KS_ASSIGN_OR_RETURN(const PackageWeights weights, PackageWeights::Plan(source.checkpoint, source.spec));
+  KS_ASSIGN_OR_RETURN(PackageWriter writer, PackageWriter::Create(options.output_dir, {.replace = options.overwrite}));
+
+  progress("tokenizer");
+  KS_RETURN_IF_ERROR(writer.AddFile(kTokenizerJsonFile, std::as_bytes(std::span(source.tokenizer_json))));
+  const std::string compiled = source.tokenizer->Compile();
+  KS_RETURN_IF_ERROR(writer.AddFile(kTokenizerBinFile, std::as_bytes(std::span(compiled))));
+
+  progress("weights");
+  KS_RETURN_IF_ERROR(writer.AddFile(kWeightsFile, [&](const ByteSink& sink) { return weights.Write(sink); }));
+
+  progress("graphs");
+  KS_RETURN_IF_ERROR(WriteGraphs(source.spec, weights.Placement(kWeightsFile), writer));
+
+  progress("self-check");
+  Manifest manifest;
+  KS_ASSIGN_OR_RETURN(manifest.self_checks, MakeSelfChecks(source, writer.directory() / kWeightsFile));
+  manifest.name = source.name;
+  manifest.spec = source.spec;
+  manifest.temperature = options.temperature;
+  manifest.window = source.window;
+  manifest.precisions = {"fp32"};
+  KS_ASSIGN_OR_RETURN(manifest.source_sha256, HashSource(options.checkpoint_dir, source.checkpoint.files()));
+  KS_RETURN_IF_ERROR(writer.Finish(manifest));
+  KS_RETURN_IF_ERROR(writer.Publish());
+
+  ConvertReport report;
+  KS_ASSIGN_OR_RETURN(const std::shared_ptr<const Package> package, Package::Open(options.output_dir));
+  report.directory = package->directory();
+  report.manifest = package->manifest();
+  for (const PackageFile& file : report.manifest.files) report.bytes += file.size_bytes;
+  return report;
+}
+
+}  // namespace ks

@@ -1,0 +1,51 @@
+// A Hugging Face model directory -> a package.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "package/manifest.h"
+
+namespace ks {
+
+inline constexpr char kConfigFile[] = "config.json";
+
+struct ConvertOptions {
+  std::filesystem::path checkpoint_dir;  // config.json, tokenizer.json, model.safetensors (or its shards and index)
+  std::filesystem::path output_dir;      // the package; its parent must exist
+  bool overwrite = false;                // a package at output_dir is replaced, in one step
+  std::string name;                 // of the model; empty: the checkpoint directory's, what is no name character as '-'
+  std::vector<std::string> labels;  // instead of config.json's, in the order of the logits; empty: config.json's
+  int max_length = 0;               // the window in tokens, special ones included; 0: all positions of the model
+  float temperature = 1.0f;         // kept in the manifest
+  std::function<void(std::string_view step)> progress;  // told what begins: "weights", "graphs", ...; may be empty
+};
+
+struct ConvertReport {
+  std::filesystem::path directory;  // of the package, links followed
+  Manifest manifest;
+  int64_t bytes = 0;  // of all files
+};
+
+// Converts in fp32: the weights widened exactly, the serving graph and the portable one, the tokenizer as it came and
+// compiled, self-checks computed by the deterministic kernels. Everything is read and checked before anything is
+// written, and the package appears whole or not at all. The same input and options give the same bytes on every
+// machine.
+//
+// Blocks: a few seconds for each gigabyte of weights, and the disk's flush.
+//
+// Errors, each naming file and field or tensor, what was expected and what was found:
+//   kInvalidArgument     config.json or tokenizer.json cannot be used; an option out of its range
+//   kFailedPrecondition  a sound model that this program cannot convert; an output_dir that is not a package
+//   kNotFound            no such directory, no tokenizer.json, no weights, a tensor missing
+//   kDataLoss            damaged weights, or weights that contradict config.json or hold a NaN
+//   kAlreadyExists       output_dir exists and options.overwrite is false
+//   kPermissionDenied, kResourceExhausted   the disk refuses or is full; nothing is left there
+absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options);
+
+}  // namespace ks

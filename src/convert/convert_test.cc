@@ -1,0 +1,276 @@
+#include "convert/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
+#include "convert/testing/tiny_checkpoint.h"
+#include "model/weights.h"
+#include "package/package.h"
+#include "text/tokenizer.h"
+
+namespace ks {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ConvertTest : public ::testing::Test {
+ protected:
+  ConvertTest() {
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+    options_.checkpoint_dir = root_ / "tiny model";
+    options_.output_dir = root_ / "package";
+  }
+  ~ConvertTest() override { fs::remove_all(root_); }
+
+  void WriteCheckpoint(const TinyCheckpointOptions& options = {}) {
+    fs::remove_all(options_.checkpoint_dir);
+    const absl::Status status = WriteTinyCheckpoint(options_.checkpoint_dir, options);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  std::string ReadInput(const std::string& file) { return *ReadFile(options_.checkpoint_dir / file, 64 << 20); }
+  void WriteInput(const std::string& file, std::string_view content) {
+    std::ofstream(options_.checkpoint_dir / file, std::ios::binary | std::ios::trunc) << content;
+  }
+  void EditInput(const std::string& file, std::string_view from, std::string_view to) {
+    std::string text = ReadInput(file);
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    WriteInput(file, text.replace(at, from.size(), to));
+  }
+  // Convert fails with this and leaves no trace.
+  void ExpectError(absl::StatusCode code, const std::string& part) {
+    const absl::Status status = Convert(options_).status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+    for (const auto& entry : fs::directory_iterator(root_)) EXPECT_EQ(entry.path(), options_.checkpoint_dir);
+  }
+  std::vector<std::string> PackageBytes(const fs::path& directory) {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      files.push_back(entry.path().filename().string() + "=" + *ReadFile(entry.path(), 64 << 20));
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+
+  const fs::path root_ = fs::canonical(::testing::TempDir()) /
+                         (std::string("convert_") + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+                          std::to_string(getpid()));
+  ConvertOptions options_;
+};
+
+TEST_F(ConvertTest, MakesAWholePackageOfEachArchitecture) {
+  for (const Architecture architecture : {Architecture::kBert, Architecture::kDistilBert}) {
+    const TinyCheckpointOptions tiny = {.architecture = architecture};
+    WriteCheckpoint(tiny);
+    options_.overwrite = true;
+    const auto report = Convert(options_);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->directory, options_.output_dir);
+
+    const auto package = Package::Open(options_.output_dir);
+    ASSERT_TRUE(package.ok()) << package.status();
+    EXPECT_TRUE((*package)->Verify().ok());
+    const Manifest& manifest = (*package)->manifest();
+    EXPECT_EQ(manifest.spec, TinySpec(tiny));
+    EXPECT_EQ(manifest.name, "tiny-model");
+    EXPECT_EQ(manifest.window, 40);
+    EXPECT_EQ(manifest.temperature, 1.0f);
+    EXPECT_THAT(manifest.precisions, ElementsAre("fp32"));
+    std::vector<std::string> names;
+    for (const PackageFile& file : manifest.files) names.push_back(file.name);
+    EXPECT_THAT(names,
+                ElementsAre("fp32.onnx", "model.safetensors", "portable.onnx", "tokenizer.bin", "tokenizer.json"));
+    EXPECT_FALSE(manifest.self_checks.empty());
+    EXPECT_EQ(*ReadFile(options_.output_dir / "tokenizer.json", 1 << 20), ReadInput("tokenizer.json"));
+    EXPECT_EQ(Tokenizer::FromCompiled((*package)->tokenizer())->vocab_size(), manifest.spec.encoder.vocab_size);
+  }
+}
+
+TEST_F(ConvertTest, WritesTheWeightsInFloat32UnderTheirNames) {
+  WriteCheckpoint({.dtype = DType::kF16, .shards = 2});
+  ASSERT_TRUE(Convert(options_).ok());
+  const auto original = Checkpoint::Open(options_.checkpoint_dir);
+  const auto package = Checkpoint::Open(options_.output_dir);
+  ASSERT_TRUE(package.ok()) << package.status();
+  const std::vector<TensorSpec> expected = ExpectedTensors(TinySpec());
+  EXPECT_EQ(package->tensors().size(), expected.size());
+  for (const TensorSpec& spec : expected) {
+    const TensorView* tensor = package->Find(spec.name);
+    ASSERT_NE(tensor, nullptr) << spec.name;
+    EXPECT_EQ(tensor->shape, spec.shape);
+    ASSERT_EQ(tensor->dtype, DType::kF32);
+    std::vector<float> written(tensor->elements()), read(tensor->elements());
+    ASSERT_TRUE(ToFloat32(*tensor, 0, written).ok());
+    ASSERT_TRUE(ToFloat32(*original->Find(spec.name), 0, read).ok());
+    EXPECT_EQ(written, read) << spec.name;
+    if (spec.name != "classifier.bias") {
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor->bytes.data()) % 64, 0u) << spec.name;
+    }
+  }
+}
+
+TEST_F(ConvertTest, TheSameInputGivesTheSameBytes) {
+  WriteCheckpoint();
+  ASSERT_TRUE(Convert(options_).ok());
+  const std::vector<std::string> first = PackageBytes(options_.output_dir);
+  options_.overwrite = true;
+  ASSERT_TRUE(Convert(options_).ok());
+  EXPECT_EQ(PackageBytes(options_.output_dir), first);
+  for (const std::string& file : first) EXPECT_EQ(file.find(root_.string()), file.npos) << "a path of this machine";
+}
+
+TEST_F(ConvertTest, GivesTheSameModelFromEveryFormOfTheWeights) {
+  WriteCheckpoint();
+  ASSERT_TRUE(Convert(options_).ok());
+  const std::string weights = *ReadFile(options_.output_dir / kWeightsFile, 64 << 20);
+  options_.overwrite = true;
+  for (const TinyCheckpointOptions& form :
+       {TinyCheckpointOptions{.dtype = DType::kF16}, TinyCheckpointOptions{.dtype = DType::kBF16, .shards = 3},
+        TinyCheckpointOptions{.legacy_norm_names = true}}) {
+    WriteCheckpoint(form);
+    const auto report = Convert(options_);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(*ReadFile(options_.output_dir / kWeightsFile, 64 << 20), weights);
+  }
+}
+
+TEST_F(ConvertTest, TakesNameLabelsWindowAndTemperature) {
+  WriteCheckpoint();
+  options_.name = "mine";
+  options_.labels = {"bad", "so-so", "good"};
+  options_.max_length = 16;
+  options_.temperature = 1.5f;
+  const auto report = Convert(options_);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->manifest.name, "mine");
+  EXPECT_THAT(report->manifest.spec.labels, ElementsAre("bad", "so-so", "good"));
+  EXPECT_EQ(report->manifest.window, 16);
+  EXPECT_EQ(report->manifest.temperature, 1.5f);
+}
+
+TEST_F(ConvertTest, TellsItsSteps) {
+  WriteCheckpoint();
+  std::vector<std::string> steps;
+  options_.progress = [&](std::string_view step) { steps.emplace_back(step); };
+  ASSERT_TRUE(Convert(options_).ok());
+  EXPECT_THAT(steps, ElementsAre("reading", "tokenizer", "weights", "graphs", "self-check"));
+}
+
+TEST_F(ConvertTest, RefusesOptionsOutOfRange) {
+  WriteCheckpoint();
+  options_.labels = {"A", "B"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "labels: expected 3, as many as the model has, found 2");
+  options_.labels = {"A", "B", "A"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "labels: label 2: \"A\" is given twice");
+  options_.labels.clear();
+  options_.max_length = 41;
+  ExpectError(absl::StatusCode::kInvalidArgument, "max_length: expected 3 to 40 (the model's positions), found 41");
+  options_.max_length = 2;
+  ExpectError(absl::StatusCode::kInvalidArgument, "max_length: expected 3 to 40");
+  options_.max_length = 0;
+  options_.name = "a/b";
+  ExpectError(absl::StatusCode::kInvalidArgument, "name: expected");
+  options_.name.clear();
+  options_.temperature = -1;
+  ExpectError(absl::StatusCode::kInvalidArgument, "temperature: expected a number from 0.001");
+}
+
+TEST_F(ConvertTest, SaysWhatIsMissing) {
+  ExpectError(absl::StatusCode::kNotFound, "tiny model: no such directory");
+  for (const char* file : {"config.json", "tokenizer.json", "model.safetensors"}) {
+    WriteCheckpoint();
+    fs::remove(options_.checkpoint_dir / file);
+    ExpectError(absl::StatusCode::kNotFound, std::string("no") + (file[0] == 'm' ? "r" : std::string(" ") + file));
+  }
+}
+
+TEST_F(ConvertTest, NamesTheModelTypeItCannotTake) {
+  WriteCheckpoint();
+  EditInput("config.json", "\"model_type\": \"bert\"", "\"model_type\": \"gpt2\"");
+  ExpectError(absl::StatusCode::kFailedPrecondition,
+              "config.json: model_type: expected a supported model type (bert or distilbert), found \"gpt2\"");
+}
+
+TEST_F(ConvertTest, RefusesAnotherModelsTokenizer) {
+  WriteCheckpoint();
+  const std::string size = std::to_string(TinySpec().encoder.vocab_size);
+  EditInput("config.json", "\"vocab_size\": " + size, "\"vocab_size\": 100");
+  ExpectError(absl::StatusCode::kInvalidArgument, "expected a vocabulary of 100 tokens, the vocab_size of config.json");
+  EditInput("config.json", "\"vocab_size\": 100", "\"vocab_size\": 1000");
+  ExpectError(absl::StatusCode::kInvalidArgument, "found " + size + ": is it another model's?");
+}
+
+TEST_F(ConvertTest, NamesTheTensorOfAnotherShape) {
+  WriteCheckpoint();
+  EditInput("config.json", "\"intermediate_size\": 64", "\"intermediate_size\": 60");
+  ExpectError(
+      absl::StatusCode::kDataLoss,
+      "model.safetensors: bert.encoder.layer.0.intermediate.dense.weight: expected shape [60, 32] by config.json, "
+      "found [64, 32]");
+}
+
+TEST_F(ConvertTest, NamesTheTensorThatIsMissing) {
+  WriteCheckpoint();
+  EditInput("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+  ExpectError(absl::StatusCode::kNotFound,
+              "model.safetensors: bert.encoder.layer.2.attention.self.query.weight: missing, expected [32, 32]");
+}
+
+TEST_F(ConvertTest, RecognisesABaseModelWithoutItsHead) {
+  WriteCheckpoint();
+  const std::vector<TensorDescription> base = {{"embeddings.word_embeddings.weight", DType::kF32, {1}}};
+  WriteInput("model.safetensors", PlanSafetensors(base).header + std::string(4, '\0'));
+  ExpectError(absl::StatusCode::kNotFound, "found embeddings.word_embeddings.weight: this is a base model");
+}
+
+TEST_F(ConvertTest, RefusesWeightsThatAreNotFinite) {
+  WriteCheckpoint();
+  std::string file = ReadInput("model.safetensors");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  file.replace(file.size() - 4, 4, reinterpret_cast<const char*>(&nan), 4);  // classifier.bias lies last
+  WriteInput("model.safetensors", file);
+  ExpectError(absl::StatusCode::kDataLoss, "classifier.bias: element 2 of 3 is a NaN or an infinity");
+}
+
+TEST_F(ConvertTest, RefusesWeightsOfOtherTypes) {
+  WriteCheckpoint();
+  std::string file = ReadInput("model.safetensors");
+  const size_t at = file.find("\"F32\"", file.find("\"classifier.bias\""));
+  WriteInput("model.safetensors", file.replace(at, 5, "\"I32\""));
+  ExpectError(absl::StatusCode::kFailedPrecondition,
+              "classifier.bias: expected weights of F32, F16 or BF16, found I32");
+}
+
+TEST_F(ConvertTest, NamesTheFileThatIsCut) {
+  WriteCheckpoint();
+  const std::string file = ReadInput("model.safetensors");
+  WriteInput("model.safetensors", file.substr(0, file.size() - 1));
+  ExpectError(absl::StatusCode::kDataLoss, "it is truncated or damaged");
+}
+
+TEST_F(ConvertTest, KeepsAPackageUnlessToldOtherwise) {
+  WriteCheckpoint();
+  ASSERT_TRUE(Convert(options_).ok());
+  const absl::Status status = Convert(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(status.message(), HasSubstr("package: exists already"));
+}
+
+}  // namespace
+}  // namespace ks
