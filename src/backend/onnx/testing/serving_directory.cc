@@ -43,7 +43,7 @@ absl::StatusOr<ServingDirectory> ServingDirectory::Make(const std::filesystem::p
     size_t elements = 1;
     for (const int64_t size : tensor->shape) elements *= size;
     std::vector<float> values(elements);
-    KS_RETURN_IF_ERROR(ToFloat32(*tensor, values));
+    KS_RETURN_IF_ERROR(ToFloat32(*tensor, 0, values));
     const size_t size = values.size() * sizeof(float);
     placement[expected.name] = {.file = kTestWeightsFile,
                                 .offset = static_cast<int64_t>(bytes.size()),
