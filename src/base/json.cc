@@ -1,5 +1,5 @@
-// The adapter over simdjson's DOM: its exceptions are off, its types stop here, its elements are carried as the two words
-// they are made of. Tested by json_test.cc.
+// The adapter over simdjson's DOM: its exceptions are off, its types stop here, its elements are carried as the two
+// words they are made of. Tested by json_test.cc.
 #include "base/json.h"
 
 #include <bit>
@@ -23,7 +23,9 @@ struct ElementWords {
 };
 static_assert(sizeof(ElementWords) == sizeof(dom::element) && std::is_trivially_copyable_v<dom::element>);
 
-dom::element ToElement(const void* tape, size_t index) { return std::bit_cast<dom::element>(ElementWords{tape, index}); }
+dom::element ToElement(const void* tape, size_t index) {
+  return std::bit_cast<dom::element>(ElementWords{tape, index});
+}
 
 std::string Prefix(const std::string& name, const std::string& path) {
   std::string prefix;
@@ -95,6 +97,15 @@ JsonType JsonValue::type() const {
       break;
   }
   return JsonType::kNull;
+}
+
+size_t JsonValue::size() const {
+  const dom::element element = ToElement(tape_, index_);
+  dom::array array;
+  if (!element.get_array().get(array)) return array.size();
+  dom::object object;
+  if (!element.get_object().get(object)) return object.size();
+  return 0;
 }
 
 absl::Status JsonValue::Unexpected(std::string_view expected) const {
@@ -196,7 +207,8 @@ absl::StatusOr<std::string_view> JsonObject::RequireString(std::string_view key)
   return value.AsString();
 }
 
-absl::StatusOr<int64_t> JsonObject::OptionalInt(std::string_view key, int64_t min, int64_t max, int64_t fallback) const {
+absl::StatusOr<int64_t> JsonObject::OptionalInt(std::string_view key, int64_t min, int64_t max,
+                                                int64_t fallback) const {
   const JsonValue* value = FindNonNull(key);
   return value == nullptr ? fallback : value->AsInt(min, max);
 }

@@ -38,6 +38,9 @@ class JsonValue {
   bool is_array() const { return type() == JsonType::kArray; }
   bool is_object() const { return type() == JsonType::kObject; }
 
+  // Elements of an array, members of an object, otherwise 0: for refusing a large one before AsArray makes its values.
+  size_t size() const;
+
   // Where the value stands: "texts[3]", "vocab.hello"; empty for the root.
   const std::string& path() const { return path_; }
 
@@ -63,8 +66,8 @@ class JsonValue {
   friend class JsonObject;
   JsonValue(const void* tape, size_t index, std::string path, const std::string* name)
       : tape_(tape), index_(index), path_(std::move(path)), name_(name) {}
-  const void* tape_;         // simdjson's document
-  size_t index_;             // of the element on its tape
+  const void* tape_;  // simdjson's document
+  size_t index_;      // of the element on its tape
   std::string path_;
   const std::string* name_;  // the document's, for messages
 };
@@ -104,10 +107,10 @@ class JsonObject {
 // A parsed text. Movable; values and views point into it and stay valid when it is moved.
 class JsonDocument {
  public:
-  // Parses `text`, which is copied and not needed afterwards. `name` begins every message (a file name; empty for none).
-  // Linear in the text, no recursion.
-  // Errors (kInvalidArgument, with the reason): more than max_bytes, deeper than max_depth, not JSON, invalid UTF-8, an
-  // unpaired surrogate escape, a number out of range, anything after the value.
+  // Parses `text`, which is copied and not needed afterwards. `name` begins every message (a file name; empty for
+  // none). Linear in the text, no recursion. Errors (kInvalidArgument, with the reason): more than max_bytes, deeper
+  // than max_depth, not JSON, invalid UTF-8, an unpaired surrogate escape, a number out of range, anything after the
+  // value.
   static absl::StatusOr<JsonDocument> Parse(std::string_view text, std::string name, const JsonLimits& limits = {});
 
   JsonDocument(JsonDocument&&) noexcept;

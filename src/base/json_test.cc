@@ -90,5 +90,17 @@ TEST(Json, ViewsSurviveAMove) {
   EXPECT_EQ(*object.RequireString("a"), "view");
 }
 
+TEST(JsonValue, CountsElementsAndMembers) {
+  const auto document = JsonDocument::Parse(R"([[1,2,3],{"a":1,"b":2},[],"text"])", "x");
+  ASSERT_TRUE(document.ok());
+  const auto values = document->root().AsArray();
+  ASSERT_TRUE(values.ok());
+  EXPECT_EQ(document->root().size(), 4u);
+  EXPECT_EQ((*values)[0].size(), 3u);
+  EXPECT_EQ((*values)[1].size(), 2u);
+  EXPECT_EQ((*values)[2].size(), 0u);
+  EXPECT_EQ((*values)[3].size(), 0u);
+}
+
 }  // namespace
 }  // namespace ks
