@@ -58,8 +58,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const Ser
                                                        const EngineOptions& options, ModelMetrics& metrics,
                                                        const Clock& clock) {
   KS_RETURN_IF_ERROR(CheckModel(*model));
-  KS_RETURN_IF_ERROR(CheckOptions(options, model->manifest().window));
-  return std::make_unique<QueueEngine>(std::move(model), options, metrics, clock);
+  const int window = model->manifest().window;
+  EngineOptions in_force = options;
+  if (in_force.run_tokens == 0) in_force.run_tokens = DefaultRunTokens(window);
+  KS_RETURN_IF_ERROR(CheckOptions(in_force, window));
+  return std::make_unique<QueueEngine>(std::move(model), in_force, metrics, clock);
 }
 
 absl::StatusOr<ClassifyResult> Engine::Classify(std::span<const TextInput> inputs, const ClassifyOptions& options) {

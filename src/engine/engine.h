@@ -16,10 +16,13 @@ namespace ks {
 class ModelMetrics;
 class ServedModel;
 
+// What gives throughput: beyond 512 tokens a run gains nothing. A text of the model's window must fit, though.
+constexpr int DefaultRunTokens(int window) { return window > 512 ? window : 512; }
+
 struct EngineOptions {
   int64_t max_queue_tokens = 131072;  // admitted and unfinished, all requests together
   int max_batch_tokens = 65536;       // of one request
-  int run_tokens = 512;               // a worker takes so many at a time; at least the window
+  int run_tokens = 0;                 // a worker takes so many at a time; at least the window. 0: DefaultRunTokens
   // Where the caller names none. Duration::max() for work without a deadline, as of files.
   Duration default_deadline = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
@@ -74,7 +77,7 @@ class Engine {
 
   virtual EngineState state() const = 0;
   virtual const ServedModel& model() const = 0;
-  virtual const EngineOptions& options() const = 0;
+  virtual const EngineOptions& options() const = 0;  // as they are in force
 };
 
 }  // namespace ks

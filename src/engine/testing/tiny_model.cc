@@ -10,7 +10,7 @@
 
 namespace ks {
 
-std::string TinyTokenizerJson() {
+std::string WordTokenizerJson() {
   std::string vocab = R"("[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3)";
   for (int word = 0; word < 100; ++word) vocab += Cat(",\"w", word, "\":", 4 + word);
   return Cat(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],)",
@@ -35,10 +35,16 @@ Manifest TinyManifest() {
   Manifest manifest;
   manifest.name = "tiny";
   manifest.spec.labels = {"NEGATIVE", "NEUTRAL", "POSITIVE"};
-  manifest.spec.encoder.vocab_size = 104;
-  manifest.spec.encoder.type_vocab_size = 2;
+  manifest.spec.encoder = {.vocab_size = 104,
+                           .hidden_size = 4,
+                           .intermediate_size = 8,
+                           .layers = 1,
+                           .heads = 2,
+                           .max_positions = 64,
+                           .type_vocab_size = 2};
   manifest.window = 64;
   manifest.precisions = {"fp32"};
+  manifest.source_sha256 = std::string(64, '0');
   return manifest;
 }
 
@@ -52,7 +58,7 @@ std::shared_ptr<const ServedModel> TinyModel(const TinyModelOptions& options) {
     groups.push_back(std::move(group));
   }
   // Compiling takes some 20 ms, far more under the sanitizers: once for all tests.
-  static const std::string compiled = Tokenizer::FromJson(TinyTokenizerJson(), "tokenizer.json")->Compile();
+  static const std::string compiled = Tokenizer::FromJson(WordTokenizerJson(), "tokenizer.json")->Compile();
   Tokenizer tokenizer = *Tokenizer::FromCompiled(std::as_bytes(std::span(compiled)));
   return std::make_shared<const ServedModel>(nullptr, options.manifest, std::move(tokenizer), std::move(groups));
 }

@@ -16,7 +16,7 @@
 namespace ks {
 
 // BERT's scheme over the words w0 .. w99: "w1 w2" is [CLS] w1 w2 [SEP], four tokens.
-std::string TinyTokenizerJson();
+std::string WordTokenizerJson();
 
 // `words` words, different for different `seed`s: words + 2 tokens.
 std::string TinyText(int words, int seed = 0);

@@ -1,0 +1,51 @@
+// From a package on disk to a model that may answer: opened, checked, warm.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "engine/served_model.h"
+
+namespace ks {
+
+struct LoadOptions {
+  std::string backend = "onnx";    // which kind; the group's name
+  std::string precision = "fp32";  // one of the package's
+  int threads = 0;  // cores to use in all; 0: as many as affinity and cgroup quota leave (EffectiveCores)
+  // For many texts, so that opening may spend time to make every run faster; false for a handful.
+  bool many_texts = true;
+};
+
+// What is asked of whoever opens the backends of a package.
+struct BackendPlan {
+  std::string precision;
+  int workers = 1;             // objects, each for one thread
+  int threads_per_worker = 1;  // cores that one run uses
+  int max_tokens = 0;          // of one run
+  bool many_texts = true;
+};
+
+// Opens plan.workers backends. Called once, by the thread that loads.
+using BackendOpener = std::function<absl::StatusOr<std::vector<std::unique_ptr<Backend>>>(
+    std::shared_ptr<const Package> package, const BackendPlan& plan)>;
+
+struct LoadedModel {
+  std::shared_ptr<const ServedModel> model;
+  BackendPlan plan;       // what was made of LoadOptions::threads: for the log
+  Duration load_time{0};  // of all of it, self-check included
+};
+
+// Opens the package in `directory`, its tokeniser and one worker for each core, and holds a worker against the
+// manifest's self-checks: a model that does not say what it said when it was converted is not served. Blocks. For ONNX
+// Runtime see load_onnx.h. Errors, each naming the directory or the file: as Package::Open; kDataLoss where the
+// tokeniser is damaged or has more tokens than the model, or the self-check fails (naming the text by number, expected
+// and found logits); kInvalidArgument for threads; whatever `open` reports.
+absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
+                                      const BackendOpener& open);
+
+}  // namespace ks

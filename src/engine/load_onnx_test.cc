@@ -1,0 +1,98 @@
+// A tiny model all the way: converted, loaded, served from several threads.
+#include "engine/load_onnx.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "base/thread.h"
+#include "convert/convert.h"
+#include "convert/testing/tiny_checkpoint.h"
+#include "engine/engine.h"
+#include "engine/testing/tiny_model.h"
+
+namespace ks {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class LoadOnnxTest : public ::testing::TestWithParam<Architecture> {
+ protected:
+  void SetUp() override {
+    std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::ranges::replace(test, '/', '.');
+    directory_ = std::filesystem::path(::testing::TempDir()) / ("load_onnx_test." + test);
+    const std::filesystem::path checkpoint = directory_ / "checkpoint";
+    package_ = directory_ / "package";
+    ASSERT_TRUE(WriteTinyCheckpoint(checkpoint, {.architecture = GetParam()}).ok());
+    ConvertOptions options;
+    options.checkpoint_dir = checkpoint;
+    options.output_dir = package_;
+    options.overwrite = true;
+    const absl::StatusOr<ConvertReport> report = Convert(options);
+    ASSERT_TRUE(report.ok()) << report.status();
+    ASSERT_FALSE(report->manifest.self_checks.empty()) << "nothing would be checked";
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path directory_;
+  std::filesystem::path package_;
+};
+
+TEST_P(LoadOnnxTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
+  const absl::StatusOr<LoadedModel> loaded = LoadServedModel(package_, {.threads = 2});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  CountingMetrics metrics;
+  const auto engine = *Engine::Create(loaded->model, {}, metrics, SystemClock());
+
+  const std::vector<std::string> texts = {"good movie", "this is not great", "bad", "awful, awful, awful!",
+                                          "i love the movie"};
+  std::vector<std::vector<float>> alone;
+  for (const std::string& text : texts) {
+    const absl::StatusOr<ClassifyResult> result = engine->Classify(Inputs({text}), {});
+    ASSERT_TRUE(result.ok()) << result.status();
+    alone.push_back(result->results[0].logits);
+  }
+  const auto expect_same = [&] {
+    const absl::StatusOr<ClassifyResult> batch = engine->Classify(Inputs(texts), {});
+    ASSERT_TRUE(batch.ok()) << batch.status();
+    for (size_t i = 0; i < texts.size(); ++i) {
+      for (size_t c = 0; c < alone[i].size(); ++c) EXPECT_NEAR(batch->results[i].logits[c], alone[i][c], 1e-5);
+    }
+  };
+  std::vector<std::unique_ptr<Thread>> threads;
+  for (int t = 0; t < 4; ++t) threads.push_back(std::make_unique<Thread>("client", expect_same));
+}
+
+TEST_P(LoadOnnxTest, RefusesWhatThisProgramDoesNotHave) {
+  absl::Status status = LoadServedModel(package_, {.backend = "pytorch"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("expected onnx, the one that this program has; found pytorch"));
+  status = LoadServedModel(package_, {.precision = "int8"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no precision int8"));
+}
+
+// The size is right and the hashes are looked at later: only the self-check stands before it.
+TEST_P(LoadOnnxTest, RefusesDamagedWeights) {
+  const std::filesystem::path weights = package_ / "model.safetensors";
+  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(weights));
+  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(size / 2);
+  const std::string zeros(static_cast<size_t>(size / 4), '\0');
+  file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
+  file.close();
+  const absl::Status status = LoadServedModel(package_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("self-check text 1 of "));
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, LoadOnnxTest, ::testing::Values(Architecture::kBert, Architecture::kDistilBert),
+                         [](const auto& instance) { return std::string(ArchitectureName(instance.param)); });
+
+}  // namespace
+}  // namespace ks

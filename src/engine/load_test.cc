@@ -1,0 +1,173 @@
+#include "engine/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <span>
+
+#include "base/cpu.h"
+#include "base/status.h"
+#include "engine/self_check.h"
+#include "engine/testing/tiny_model.h"
+#include "package/writer.h"
+
+namespace ks {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+std::vector<float> LogitsOf(const std::string& text) { return ExpectedLogits(*TinyModel(), text); }
+
+// A real package around the tiny tokeniser; what a backend would read is empty.
+class LoadTest : public ::testing::Test {
+ protected:
+  LoadTest() {
+    const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    directory_ = std::filesystem::path(::testing::TempDir()) / ("load_test." + test);
+    manifest_.self_checks = {{TinyText(3, 1), LogitsOf(TinyText(3, 1))}, {TinyText(9, 2), LogitsOf(TinyText(9, 2))}};
+  }
+  ~LoadTest() override { std::filesystem::remove_all(directory_); }
+
+  void WritePackage() {
+    StagingOptions staging;
+    staging.replace = true;
+    absl::StatusOr<PackageWriter> writer = PackageWriter::Create(directory_, staging);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(tokenizer_bin_));
+    for (const char* name : {kTokenizerJsonFile, kTokenizerBinFile, kWeightsFile, kFp32GraphFile}) {
+      ASSERT_TRUE(writer->AddFile(name, bytes).ok());
+    }
+    ASSERT_TRUE(writer->Finish(manifest_).ok());
+    ASSERT_TRUE(writer->Publish().ok());
+  }
+
+  absl::StatusOr<LoadedModel> Load(const LoadOptions& options = {.threads = 2}) {
+    return LoadModel(directory_, options, [this](std::shared_ptr<const Package> package, const BackendPlan& plan) {
+      EXPECT_EQ(package->manifest().name, "tiny");
+      plan_ = plan;
+      std::vector<std::unique_ptr<Backend>> backends;
+      for (int i = 0; i < plan.workers; ++i) backends.push_back(std::make_unique<FakeBackend>(FakeFacts(), hook_));
+      return backends;
+    });
+  }
+
+  void ExpectError(absl::StatusCode code, const std::string& message, const LoadOptions& options = {.threads = 2}) {
+    const absl::Status status = Load(options).status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("load_test.")) << "which package?";
+  }
+
+  std::filesystem::path directory_;
+  Manifest manifest_ = TinyManifest();
+  std::string tokenizer_bin_ = Tokenizer::FromJson(WordTokenizerJson(), "tokenizer.json")->Compile();
+  FakeBackend::Hook hook_;
+  BackendPlan plan_;
+};
+
+TEST_F(LoadTest, GivesAModelThatAnswersAsItsPackageSays) {
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded = Load({.backend = "onnx", .precision = "fp32", .threads = 3});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->model->manifest().name, "tiny");
+  EXPECT_EQ(loaded->model->package()->directory().filename(), directory_.filename());
+  ASSERT_THAT(loaded->model->groups(), SizeIs(1));
+  EXPECT_EQ(loaded->model->groups()[0].name, "onnx");
+  EXPECT_THAT(loaded->model->groups()[0].workers, SizeIs(3));
+  EXPECT_EQ(plan_.threads_per_worker, 1);
+  EXPECT_EQ(plan_.max_tokens, 512);
+  EXPECT_EQ(plan_.precision, "fp32");
+  EXPECT_GT(loaded->load_time, Duration(0));
+  EXPECT_THAT(ExpectedLogits(*loaded->model, TinyText(4)), ::testing::ElementsAreArray(LogitsOf(TinyText(4))));
+}
+
+TEST_F(LoadTest, UsesTheCoresThatThereAre) {
+  WritePackage();
+  ASSERT_TRUE(Load({.threads = 0}).ok());
+  EXPECT_EQ(plan_.workers, EffectiveCores());
+}
+
+TEST_F(LoadTest, RefusesThreadsThatNoMachineHas) {
+  WritePackage();
+  for (const int threads : {-1, 100'000}) {
+    const absl::Status status = Load({.threads = threads}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(Cat("to 4096, found ", threads)));
+  }
+}
+
+TEST_F(LoadTest, SaysWhichPackageIsMissing) { ExpectError(absl::StatusCode::kNotFound, "No such file"); }
+
+TEST_F(LoadTest, RefusesADamagedTokenizer) {
+  tokenizer_bin_.resize(tokenizer_bin_.size() / 2);
+  WritePackage();
+  ExpectError(absl::StatusCode::kDataLoss, "/tokenizer.bin: ");
+}
+
+TEST_F(LoadTest, RefusesATokenizerWithMoreTokensThanTheModel) {
+  manifest_.spec.encoder.vocab_size = 103;
+  WritePackage();
+  ExpectError(absl::StatusCode::kDataLoss, "/tokenizer.bin: expected at most 103 tokens as the model has, found 104");
+}
+
+TEST_F(LoadTest, RefusesAModelThatSaysSomethingElse) {
+  manifest_.self_checks[1].fp32_logits[2] += 0.5f;
+  WritePackage();
+  ExpectError(absl::StatusCode::kDataLoss, "self-check text 2 of 2: expected logits [");
+  ExpectError(absl::StatusCode::kDataLoss, "off by 0.5, allowed is 0.00");
+}
+
+TEST_F(LoadTest, PassesOnWhyABackendFailed) {
+  WritePackage();
+  hook_ = [](const PackedBatch&) { return absl::ResourceExhaustedError("no memory"); };
+  ExpectError(absl::StatusCode::kResourceExhausted, "self-check text 1 of 2: no memory");
+}
+
+// The check itself, nearer by.
+class SelfCheckTest : public ::testing::Test {
+ protected:
+  absl::Status Run() { return RunSelfCheck(manifest_, TinyModel()->tokenizer(), backend_); }
+
+  Manifest manifest_ = TinyManifest();
+  FakeBackend backend_;
+};
+
+TEST_F(SelfCheckTest, AllowsAThousandthOfTheLargestLogit) {
+  const std::vector<float> logits = LogitsOf("w1");
+  float largest = 0;
+  for (const float logit : logits) largest = std::max(largest, std::abs(logit));
+  for (const float factor : {-0.9f, 0.9f}) {
+    manifest_.self_checks = {{"w1", logits}};
+    manifest_.self_checks[0].fp32_logits[1] += factor * kSelfCheckTolerance * largest;
+    EXPECT_TRUE(Run().ok()) << factor;
+  }
+  for (const float factor : {-1.2f, 1.2f}) {
+    manifest_.self_checks = {{"w1", logits}};
+    manifest_.self_checks[0].fp32_logits[1] += factor * kSelfCheckTolerance * largest;
+    EXPECT_EQ(Run().code(), absl::StatusCode::kDataLoss) << factor;
+  }
+}
+
+TEST_F(SelfCheckTest, RefusesLogitsThatAreNoNumbers) {
+  manifest_.self_checks = {{"w1", {0, std::nanf(""), 0}}};
+  EXPECT_EQ(Run().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(SelfCheckTest, RefusesAManifestThatContradictsItself) {
+  manifest_.self_checks = {{"w1", {1, 2}}};
+  const absl::Status status = Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("text 1 of 1: the manifest has 2 logits for 3 labels"));
+}
+
+TEST_F(SelfCheckTest, CutsATextToTheWindowAsConvertDid) {
+  manifest_.self_checks = {{TinyText(100), LogitsOf(TinyText(62))}};
+  EXPECT_TRUE(Run().ok());
+}
+
+}  // namespace
+}  // namespace ks
