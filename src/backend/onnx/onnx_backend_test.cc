@@ -15,6 +15,7 @@
 #include "backend/onnx/testing/golden_logits.h"
 #include "backend/onnx/testing/serving_directory.h"
 #include "base/thread.h"
+#include "convert/convert.h"
 #include "convert/testing/tiny_checkpoint.h"
 
 namespace ks {
@@ -30,24 +31,10 @@ constexpr double kBatchTolerance =
 
 const fs::path kDefaultModel = fs::path(KS_SOURCE_DIR) / "models" / "default";
 
-// A batch that owns its arrays.
-struct Batch {
-  std::vector<int32_t> ids;
-  std::vector<int32_t> offsets = {0};
-  std::vector<int32_t> types;
-
-  void Add(const GoldenCase& added) {
-    ids.insert(ids.end(), added.ids.begin(), added.ids.end());
-    for (int i = 0; i < static_cast<int>(added.ids.size()); ++i) types.push_back(i < added.first_type_one ? 0 : 1);
-    offsets.push_back(static_cast<int32_t>(ids.size()));
-  }
-  PackedBatch view() const { return {ids, offsets, types}; }
-};
-
-Batch BatchOf(const std::vector<GoldenCase>& cases) {
-  Batch batch;
-  for (const GoldenCase& added : cases) batch.Add(added);
-  return batch;
+std::vector<GoldenCase> Golden(std::string_view model) {
+  const absl::StatusOr<std::vector<GoldenCase>> cases = ReadGolden(KS_SOURCE_DIR, model);
+  EXPECT_TRUE(cases.ok()) << cases.status();
+  return cases.value_or(std::vector<GoldenCase>());
 }
 
 ServingDirectory MakeDirectory(const fs::path& checkpoint) {
@@ -86,21 +73,15 @@ void ExpectError(const absl::Status& status, absl::StatusCode code, const std::s
   EXPECT_THAT(std::string(status.message()), HasSubstr(part));
 }
 
-double Largest(const std::vector<double>& values) {
-  double largest = 0;
-  for (const double value : values) largest = std::max(largest, std::abs(value));
-  return largest;
-}
-
 void ExpectGolden(Backend& backend, const std::vector<GoldenCase>& cases) {
-  const Batch batch = BatchOf(cases);
+  const GoldenBatch batch(cases);
   const absl::StatusOr<Logits> logits = backend.Run(batch.view());
   ASSERT_TRUE(logits.ok()) << logits.status();
   ASSERT_EQ(logits->sequences, static_cast<int>(cases.size()));
   for (size_t i = 0; i < cases.size(); ++i) {
     const std::vector<double>& expected = cases[i].logits;
     for (size_t c = 0; c < expected.size(); ++c) {
-      EXPECT_NEAR(logits->row(static_cast<int>(i))[c], expected[c], kGoldenTolerance * Largest(expected))
+      EXPECT_NEAR(logits->row(static_cast<int>(i))[c], expected[c], kGoldenTolerance * cases[i].largest())
           << "sequence " << i << " of " << cases[i].ids.size() << " tokens, class " << c;
     }
   }
@@ -108,33 +89,33 @@ void ExpectGolden(Backend& backend, const std::vector<GoldenCase>& cases) {
 
 TEST(OnnxBackend, GivesPyTorchsLogitsForTheDefaultModel) {
   const ServingDirectory directory = MakeDirectory(kDefaultModel);
-  ExpectGolden(*Open(directory, 256), kDefaultGolden);
-  ExpectGolden(*Open(directory, 256, /*threads=*/2), kDefaultGolden);
+  ExpectGolden(*Open(directory, 256), Golden("default"));
+  ExpectGolden(*Open(directory, 256, /*threads=*/2), Golden("default"));
   ExpectGolden(*First(OnnxBackend::OpenGraph(directory.graph(), directory.spec(), 256, {.prepack = false}, 1)),
-               kDefaultGolden);
+               Golden("default"));
 }
 
 TEST(OnnxBackend, GivesPyTorchsLogitsForBertAndDistilBert) {
-  ExpectGolden(*Open(MakeTiny(Architecture::kBert)), kTinyBertGolden);
-  ExpectGolden(*Open(MakeTiny(Architecture::kDistilBert)), kTinyDistilBertGolden);
+  ExpectGolden(*Open(MakeTiny(Architecture::kBert)), Golden("tiny_bert"));
+  ExpectGolden(*Open(MakeTiny(Architecture::kDistilBert)), Golden("tiny_distilbert"));
 }
 
 // Each sequence alone, and in two batches of opposite orders.
 void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases) {
   std::vector<std::vector<float>> alone;
   for (const GoldenCase& single : cases) {
-    const Batch batch = BatchOf({single});
+    const GoldenBatch batch({single});
     const absl::StatusOr<Logits> logits = backend.Run(batch.view());
     ASSERT_TRUE(logits.ok()) << logits.status();
     alone.push_back(logits->values);
   }
   for (int pass = 0; pass < 2; ++pass) {
-    const Batch batch = BatchOf(cases);
+    const GoldenBatch batch(cases);
     const absl::StatusOr<Logits> logits = backend.Run(batch.view());
     ASSERT_TRUE(logits.ok()) << logits.status();
     for (size_t i = 0; i < cases.size(); ++i) {
       for (size_t c = 0; c < alone[i].size(); ++c) {
-        EXPECT_NEAR(logits->row(static_cast<int>(i))[c], alone[i][c], kBatchTolerance * Largest(cases[i].logits))
+        EXPECT_NEAR(logits->row(static_cast<int>(i))[c], alone[i][c], kBatchTolerance * cases[i].largest())
             << "sequence " << i << " in pass " << pass;
       }
     }
@@ -144,16 +125,18 @@ void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases
 }
 
 TEST(OnnxBackend, GivesABatchWhatItGivesOneByOne) {
-  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kBert)), kTinyBertGolden);
-  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kDistilBert)), kTinyDistilBertGolden);
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kBert)), Golden("tiny_bert"));
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kDistilBert)), Golden("tiny_distilbert"));
+  ExpectBatchesToMatchSingles(*Open(MakeDirectory(kDefaultModel), 256), Golden("default"));
 }
 
 TEST(OnnxBackend, TakesMissingTokenTypesAsZeros) {
   const ServingDirectory directory = MakeTiny();
   const auto backend = Open(directory);
-  const Batch batch = BatchOf({kTinyBertGolden[2], kTinyBertGolden[3]});
+  const std::vector<GoldenCase> golden = Golden("tiny_bert");
+  const GoldenBatch batch({golden[2], golden[3]});
   const absl::StatusOr<Logits> with = backend->Run(batch.view());
-  const absl::StatusOr<Logits> without = backend->Run({batch.ids, batch.offsets, {}});
+  const absl::StatusOr<Logits> without = backend->Run(batch.without_types());
   ASSERT_TRUE(with.ok() && without.ok());
   EXPECT_EQ(with->values, without->values);
 }
@@ -217,7 +200,7 @@ TEST(OnnxBackend, GroupsAnswerOnManyThreadsAtATime) {
     std::vector<std::unique_ptr<Thread>> running;
     for (const std::unique_ptr<Backend>& backend : *group) {
       running.push_back(std::make_unique<Thread>("caller", [&backend] {
-        for (int i = 0; i < 20; ++i) ExpectGolden(*backend, kTinyBertGolden);
+        for (int i = 0; i < 20; ++i) ExpectGolden(*backend, Golden("tiny_bert"));
       }));
     }
   }
@@ -274,16 +257,18 @@ TEST(OnnxBackend, SaysWhichInputsAnotherModelsGraphHas) {
 }
 
 TEST(OnnxBackend, ReportsLogitsOfAnotherShape) {
+  const GoldenBatch batch(Golden("tiny_bert"));
   const ServingDirectory directory = MakeTiny();
   ClassifierSpec spec = directory.spec();
   spec.labels.push_back("MIXED");
   auto group = OnnxBackend::OpenGraph(directory.graph(), spec, kTinyWindow, {}, 1);
   ASSERT_TRUE(group.ok()) << group.status();
-  ExpectError(group->front()->Run(BatchOf({kTinyBertGolden[1]}).view()).status(), absl::StatusCode::kInternal,
-              "logits of shape [1, 3], expected [1, 4]");
+  ExpectError(group->front()->Run(batch.view()).status(), absl::StatusCode::kInternal,
+              "logits of shape [7, 3], expected [7, 4]");
 }
 
 TEST(OnnxBackend, ReportsLogitsThatAreNotNumbers) {
+  const GoldenBatch batch(Golden("tiny_bert"));
   const ServingDirectory directory = MakeTiny();
   // The classifier's bias is the last tensor.
   const fs::path weights = directory.path() / kTestWeightsFile;
@@ -292,7 +277,7 @@ TEST(OnnxBackend, ReportsLogitsThatAreNotNumbers) {
   file.seekp(static_cast<std::streamoff>(fs::file_size(weights) - sizeof(nan)));
   file.write(reinterpret_cast<const char*>(&nan), sizeof(nan));
   file.close();
-  ExpectError(Open(directory)->Run(BatchOf({kTinyBertGolden[1]}).view()).status(), absl::StatusCode::kInternal,
+  ExpectError(Open(directory)->Run(batch.view()).status(), absl::StatusCode::kInternal,
               "logits of sequence 0 are not numbers");
 }
 
@@ -308,7 +293,55 @@ TEST(OnnxBackend, RunsReadOnlyBehindASymbolicLink) {
   fs::remove(link);
   fs::permissions(directory.path(), fs::perms::owner_all);
   ASSERT_TRUE(group.ok()) << group.status();
-  ExpectGolden(*group->front(), kTinyBertGolden);
+  ExpectGolden(*group->front(), Golden("tiny_bert"));
+}
+
+// --- Packages ---
+
+class OnnxBackendOnPackage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string scratch = (fs::temp_directory_path() / "ks_package_XXXXXX").string();
+    ASSERT_NE(mkdtemp(scratch.data()), nullptr);
+    scratch_ = scratch;
+    const absl::Status written = WriteTinyCheckpoint(scratch_ / "checkpoint");
+    ASSERT_TRUE(written.ok()) << written;
+    ConvertOptions options;
+    options.checkpoint_dir = scratch_ / "checkpoint";
+    options.output_dir = scratch_ / "package";
+    const auto report = Convert(options);
+    ASSERT_TRUE(report.ok()) << report.status();
+  }
+  void TearDown() override { fs::remove_all(scratch_); }
+
+  std::shared_ptr<const Package> OpenPackage(const fs::path& path) {
+    const auto package = Package::Open(path);
+    EXPECT_TRUE(package.ok()) << package.status();
+    return package.ok() ? *package : nullptr;
+  }
+
+  fs::path scratch_;
+};
+
+TEST_F(OnnxBackendOnPackage, RunsBehindALinkThatMovesOn) {
+  fs::create_directory_symlink(scratch_ / "package", scratch_ / "link");
+  const std::shared_ptr<const Package> package = OpenPackage(scratch_ / "link");
+  fs::remove(scratch_ / "link");
+  const auto backend = OnnxBackend::Open(package, {});
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  EXPECT_EQ((*backend)->facts().max_tokens_per_sequence, kTinyWindow);
+  ExpectGolden(**backend, Golden("tiny_bert"));
+}
+
+TEST_F(OnnxBackendOnPackage, NamesAPrecisionThatThePackageLacks) {
+  const auto backend = OnnxBackend::Open(OpenPackage(scratch_ / "package"), {.precision = "int8"});
+  ExpectError(backend.status(), absl::StatusCode::kFailedPrecondition, "no precision int8, it has fp32");
+}
+
+TEST_F(OnnxBackendOnPackage, NamesThePackagesFileThatIsDamaged) {
+  const std::shared_ptr<const Package> package = OpenPackage(scratch_ / "package");
+  std::ofstream(scratch_ / "package" / kFp32GraphFile) << "overwritten";
+  ExpectError(OnnxBackend::Open(package, {}).status(), absl::StatusCode::kDataLoss, "package/fp32.onnx");
 }
 
 TEST(OnnxRuntimeVersion, HasThreeNumbers) { EXPECT_EQ(std::ranges::count(OnnxRuntimeVersion(), '.'), 2); }
