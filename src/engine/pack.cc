@@ -13,17 +13,17 @@ PackedBatch PackBuffers::Pack(std::span<const RunSlice> run) {
   offsets_.assign(1, 0);
   for (const RunSlice& slice : run) {
     const EncodedInputs& inputs = slice.request->inputs;
-    const int32_t begin = inputs.offsets[static_cast<size_t>(slice.first_part)];
-    const int32_t end = inputs.offsets[static_cast<size_t>(slice.first_part + slice.parts)];
+    const auto first_part = static_cast<size_t>(slice.first_part);
+    const auto parts = static_cast<size_t>(slice.parts);
+    const int32_t begin = inputs.offsets[first_part];
+    const int32_t end = inputs.offsets[first_part + parts];
     if (!inputs.type_ids.empty()) {
       type_ids_.resize(ids_.size(), 0);  // of the slices before, where they had none
       type_ids_.insert(type_ids_.end(), inputs.type_ids.begin() + begin, inputs.type_ids.begin() + end);
     }
     const auto shift = static_cast<int32_t>(ids_.size()) - begin;
     ids_.insert(ids_.end(), inputs.ids.begin() + begin, inputs.ids.begin() + end);
-    for (int part = 0; part < slice.parts; ++part) {
-      offsets_.push_back(inputs.offsets[static_cast<size_t>(slice.first_part + part + 1)] + shift);
-    }
+    for (size_t part = 0; part < parts; ++part) offsets_.push_back(inputs.offsets[first_part + part + 1] + shift);
   }
   if (!type_ids_.empty()) type_ids_.resize(ids_.size(), 0);
   return {.input_ids = ids_, .offsets = offsets_, .token_type_ids = type_ids_};

@@ -6,12 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "model/classifier_spec.h"
-#include "package/manifest.h"
+#include "engine/served_model.h"
 
 namespace ks {
-
-class ServedModel;
 
 struct ModelDescription {
   std::string name;

@@ -170,7 +170,7 @@ class CsvTable final : public TableReader {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TableReader>> OpenCsvTable(std::unique_ptr<ByteSource> source, std::string name,
+absl::StatusOr<std::unique_ptr<TableReader>> OpenCsvTable(std::unique_ptr<ByteSource> source, const std::string& name,
                                                           const TableOptions& options) {
   auto table = std::make_unique<CsvTable>(std::move(source), options);
   KS_RETURN_IF_ERROR(table->Begin(name));

@@ -8,7 +8,7 @@
 
 namespace ks {
 
-absl::StatusOr<std::unique_ptr<TableReader>> OpenCsvTable(std::unique_ptr<ByteSource> source, std::string name,
+absl::StatusOr<std::unique_ptr<TableReader>> OpenCsvTable(std::unique_ptr<ByteSource> source, const std::string& name,
                                                           const TableOptions& options);
 
 // Appends `field` quoted where it has to be.

@@ -10,7 +10,7 @@ namespace ks {
 
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTextTable(std::unique_ptr<ByteSource> source,
                                                            const TableOptions& options);
-absl::StatusOr<std::unique_ptr<TableReader>> OpenTsvTable(std::unique_ptr<ByteSource> source, std::string name,
+absl::StatusOr<std::unique_ptr<TableReader>> OpenTsvTable(std::unique_ptr<ByteSource> source, const std::string& name,
                                                           const TableOptions& options);
 absl::StatusOr<std::unique_ptr<TableReader>> OpenJsonlTable(std::unique_ptr<ByteSource> source, std::string name,
                                                             const TableOptions& options);

@@ -18,9 +18,9 @@ absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(std::unique_ptr<ByteSourc
                                                        const TableOptions& options) {
   switch (options.format) {
     case TableFormat::kCsv:
-      return OpenCsvTable(std::move(source), std::move(name), options);
+      return OpenCsvTable(std::move(source), name, options);
     case TableFormat::kTsv:
-      return OpenTsvTable(std::move(source), std::move(name), options);
+      return OpenTsvTable(std::move(source), name, options);
     case TableFormat::kJsonl:
       return OpenJsonlTable(std::move(source), std::move(name), options);
     case TableFormat::kText:

@@ -85,7 +85,7 @@ class TsvTable final : public TableReader {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TableReader>> OpenTsvTable(std::unique_ptr<ByteSource> source, std::string name,
+absl::StatusOr<std::unique_ptr<TableReader>> OpenTsvTable(std::unique_ptr<ByteSource> source, const std::string& name,
                                                           const TableOptions& options) {
   auto table = std::make_unique<TsvTable>(std::move(source), options);
   KS_RETURN_IF_ERROR(table->Begin(name));
