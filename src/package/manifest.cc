@@ -100,9 +100,11 @@ absl::Status ReadSelfChecks(const JsonObject& object, Manifest& manifest) {
     }
     for (const JsonValue& logit : logits) {
       KS_ASSIGN_OR_RETURN(const double value, logit.AsDouble());
-      if (std::abs(value) > std::numeric_limits<float>::max())
+      if (std::abs(value) > std::numeric_limits<float>::max()) {
         return logit.Unexpected("a number that a float can hold");
-      check.fp32_logits.push_back(static_cast<float>(value));
+      }
+      // Plus 0: -0 becomes 0, which is what it would be read as the next time.
+      check.fp32_logits.push_back(static_cast<float>(value) + 0.0f);
     }
   }
   return absl::OkStatus();

@@ -55,6 +55,14 @@ TEST(Manifest, ReadsBackWhatItWrote) {
   EXPECT_EQ(ManifestToJson(*read), json);
 }
 
+TEST(Manifest, WritesTheSameAgainAfterReadingMinusZero) {
+  std::string text = ManifestToJson(Sample());
+  const auto read = ManifestFromJson(text.replace(text.find("[-1.5"), 5, "[-0.0"), "manifest.json");
+  ASSERT_TRUE(read.ok()) << read.status();
+  const std::string json = ManifestToJson(*read);
+  EXPECT_EQ(ManifestToJson(*ManifestFromJson(json, "manifest.json")), json);
+}
+
 TEST(Manifest, IsIndentedForPeople) {
   EXPECT_THAT(ManifestToJson(Sample()),
               HasSubstr("{\n  \"format\": \"kubesentiment-package\",\n  \"format_version\": 1,\n"));
