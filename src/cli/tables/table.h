@@ -66,6 +66,9 @@ class TableReader {
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(std::unique_ptr<ByteSource> source, std::string name,
                                                        const TableOptions& options);
 
+// A text as a row of plain text: `line` is the caller's to set. `as_json` as TableOptions::lines_as_json.
+Row MakeTextRow(std::string_view text, bool as_json);
+
 // What was predicted for a row: one score a label, in the labels' order.
 struct RowScores {
   int label = 0;

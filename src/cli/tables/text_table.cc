@@ -19,20 +19,9 @@ class TextTable final : public TableReader {
     KS_ASSIGN_OR_RETURN(const bool more, lines_.Next(line));
     if (!more) return false;
     if (line.text.ends_with('\r')) line.text.remove_suffix(1);
+    row = MakeTextRow(line.text, options_.lines_as_json);
     row.line = line.number;
-    row.text = line.text;
-    row.error = line.too_long ? Cat("longer than ", options_.max_row_bytes, " bytes") : TextProblem(line.text);
-    if (options_.lines_as_json) {
-      row.members = {"text"};
-      row.kept = "{\"text\":";
-      if (FindInvalidUtf8(line.text)) {
-        row.kept += "null";
-      } else {
-        AppendJsonString(line.text, row.kept);
-      }
-    } else {
-      row.kept = line.text;
-    }
+    if (line.too_long) row.error = Cat("longer than ", options_.max_row_bytes, " bytes");
     return true;
   }
   const ByteSource& source() const override { return lines_.source(); }
@@ -43,6 +32,22 @@ class TextTable final : public TableReader {
 };
 
 }  // namespace
+
+Row MakeTextRow(std::string_view text, bool as_json) {
+  Row row = {.text = std::string(text), .error = TextProblem(text)};
+  if (!as_json) {
+    row.kept = text;
+    return row;
+  }
+  row.members = {"text"};
+  row.kept = "{\"text\":";
+  if (FindInvalidUtf8(text)) {
+    row.kept += "null";
+  } else {
+    AppendJsonString(text, row.kept);
+  }
+  return row;
+}
 
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTextTable(std::unique_ptr<ByteSource> source,
                                                            const TableOptions& options) {

@@ -1,0 +1,103 @@
+// `convert`: a Hugging Face model directory into a package.
+#include "convert/convert.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "base/json_writer.h"
+#include "base/strings.h"
+#include "cli/commands.h"
+
+namespace ks {
+namespace {
+
+struct Flags {
+  std::string checkpoint;
+  std::string output;
+  bool overwrite = false;
+  std::string precision = "fp32";
+  std::string name;
+  std::optional<std::string> labels;
+  int64_t max_length = 0;
+  bool json = false;
+};
+
+std::vector<std::string> SplitCommas(std::string_view text) {
+  std::vector<std::string> pieces;
+  while (true) {
+    const size_t comma = text.find(',');
+    pieces.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return pieces;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+// What is wrong inside a checkpoint is no wrong usage: a file of it, which the message names, cannot be used.
+ExitCode ConvertExitCode(const absl::Status& status, const Flags& flags) {
+  const bool names_checkpoint = ToStd(status.message()).find(flags.checkpoint) != std::string_view::npos;
+  if (absl::IsInvalidArgument(status) && names_checkpoint) return kExitUnreadable;
+  return ExitCodeOf(status);
+}
+
+void PrintReport(const ConvertReport& report, Duration elapsed, bool as_json) {
+  if (as_json) {
+    JsonWriter json;
+    json.BeginObject().Key("directory").String(report.directory.string());
+    json.Key("name").String(report.manifest.name).Key("bytes").Int(report.bytes);
+    json.Key("seconds").Fixed(Seconds(elapsed), 3).EndObject();
+    std::printf("%s\n", json.text().c_str());
+    return;
+  }
+  std::fprintf(stderr, "%s: %.1f MB in %.1f s\n", report.directory.c_str(), static_cast<double>(report.bytes) / 1e6,
+               Seconds(elapsed));
+}
+
+int RunConvert(const Flags& flags) {
+  const TimePoint started = SystemClock().Now();
+  ConvertOptions options;
+  options.checkpoint_dir = flags.checkpoint;
+  options.output_dir = flags.output;
+  options.overwrite = flags.overwrite;
+  options.name = flags.name;
+  if (flags.labels) options.labels = SplitCommas(*flags.labels);
+  options.max_length = static_cast<int>(flags.max_length);
+  options.progress = [&](std::string_view step) {
+    std::fprintf(stderr, "%6.2f s  %s\n", Seconds(SystemClock().Now() - started), std::string(step).c_str());
+  };
+  const absl::StatusOr<ConvertReport> report = Convert(options);
+  if (absl::IsAlreadyExists(report.status())) {
+    return Fail(absl::Status(report.status().code(),
+                             Cat(ToStd(report.status().message()), " (--overwrite replaces a package)")));
+  }
+  if (!report.ok()) return Fail(report.status(), ConvertExitCode(report.status(), flags));
+  PrintReport(*report, SystemClock().Now() - started, flags.json);
+  return kExitDone;
+}
+
+}  // namespace
+
+Command ConvertCommand() {
+  auto flags = std::make_shared<Flags>();
+  return {.name = "convert",
+          .summary = "Turns a Hugging Face sequence classifier into a package for serve and predict",
+          .flags = {{.name = "CHECKPOINT_DIR",
+                     .target = &flags->checkpoint,
+                     .placeholder = "",
+                     .meaning = "config.json, tokenizer.json and model.safetensors",
+                     .required = true},
+                    {.name = "--output",
+                     .target = &flags->output,
+                     .placeholder = "DIR",
+                     .meaning = "the package",
+                     .required = true},
+                    {"--overwrite", &flags->overwrite, "", "replace a package that is there"},
+                    {"--precision", &flags->precision, "NAME", "precisions to make", {"fp32"}},
+                    {"--name", &flags->name, "NAME", "of the model; without it the checkpoint directory's"},
+                    {"--labels", &flags->labels, "A,B,C", "instead of config.json's, in the order of the logits"},
+                    {"--max-length", IntFlag{&flags->max_length, 0, 1 << 20}, "N",
+                     "window in tokens, special ones included; 0 takes all that the model has"},
+                    {"--json", &flags->json, "", "report as one JSON object"}},
+          .run = [flags] { return RunConvert(*flags); }};
+}
+
+}  // namespace ks

@@ -1,0 +1,290 @@
+// `serve`: settings, model, engine, HTTP, and the way down again. This thread waits for signals; all others have them
+// blocked, so that no handler runs in the middle of anything.
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "base/cpu.h"
+#include "base/mapped_file.h"
+#include "base/status_macros.h"
+#include "base/thread.h"
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "engine/load_onnx.h"
+#include "kernels/dispatch.h"
+#include "serving/http/app.h"
+#include "serving/http/server.h"
+#include "serving/service.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace ks {
+namespace {
+
+constexpr size_t kMaxKeyFileBytes = 4096;
+// For answers that are ready to reach their clients after the last request is done.
+constexpr Duration kLeastStopGrace = std::chrono::seconds(1);
+
+struct Flags {
+  ConfigSources sources;
+  bool print_config = false;
+};
+
+struct Failure {
+  absl::Status status;
+  ExitCode code;
+};
+
+// One line of a file: the key, without what ends the line.
+absl::StatusOr<std::string> ReadKey(const std::string& path) {
+  if (path.empty()) return "";
+  KS_ASSIGN_OR_RETURN(std::string key, ReadFile(path, kMaxKeyFileBytes));
+  while (key.ends_with('\n') || key.ends_with('\r')) key.pop_back();
+  const bool printable = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (key.empty() || !printable) {
+    return DataLoss("api-key-file: ", path, ": expected one line of printable characters without spaces");
+  }
+  return key;
+}
+
+// --- Signals ---
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// From now on one more of them ends the process at once. A handler rather than the default: the first process of a
+// container has no defaults.
+void LetSignalsEndProcess() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { _exit(kExitFailed); };
+  const sigset_t signals = StopSignals();
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+void SleepFor(Duration duration) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  const timespec time = {.tv_sec = static_cast<time_t>(seconds.count()),
+                         .tv_nsec = static_cast<long>((duration - seconds).count())};
+  nanosleep(&time, nullptr);
+}
+
+// --- The server ---
+
+// Everything that serves, in the order in which it has to be taken down (backwards).
+class Server {
+ public:
+  Server(const LoadedConfig& config, TimePoint started)
+      : config_(config.values), started_(started), log_(*ParseLogLevel(config_.log_level)) {
+    for (const std::string& warning : config.warnings) log_.Warning(warning);
+  }
+  ~Server() {
+    if (verifier_ != nullptr) verifier_->Join();
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Loads, listens, and says that it is ready.
+  std::optional<Failure> Start() {
+    const absl::StatusOr<std::string> key = ReadKey(config_.api_key_file);
+    if (!key.ok()) return Failure{key.status(), kExitUnreadable};
+    if (const absl::Status loaded = Load(); !loaded.ok()) return Failure{loaded, kExitUnreadable};
+    const Manifest& manifest = loaded_.model->manifest();
+    const int special_tokens = loaded_.model->tokenizer().special_tokens_added(false);
+    if (const absl::Status checked = CheckConfigWithModel(config_, manifest.window, special_tokens); !checked.ok()) {
+      return Failure{checked, ExitCodeOf(checked)};
+    }
+    if (const absl::Status started = StartEngine(); !started.ok()) return Failure{started, ExitCodeOf(started)};
+    if (const absl::Status listening = Listen(*key); !listening.ok()) return Failure{listening, kExitFailed};
+
+    service_->SetReady();
+    const Duration cold_start = SystemClock().Now() - started_;
+    metrics_.SetColdStart(cold_start);
+    LogReady(cold_start);
+    if (!config_.verify) verifier_ = std::make_unique<Thread>("verify", [this] { VerifyInBackground(); });
+    return std::nullopt;
+  }
+
+  // Stops as `signal` asks: SIGTERM comes from whoever also takes us out of a load balancer, and that takes time. True
+  // if every admitted request was answered.
+  bool Stop(int signal) {
+    const Duration delay = signal == SIGTERM ? config_.drain_delay : Duration(0);
+    log_.Info("stopping",
+              {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"drain_delay_ms", Milliseconds(delay)}});
+    service_->BeginDrain();
+    SleepFor(delay);
+    const TimePoint drain_began = SystemClock().Now();
+    const bool all_answered = engine_->Drain(config_.drain_timeout);
+    const Duration left = config_.drain_timeout - (SystemClock().Now() - drain_began);
+    http_->Stop(std::max(left, kLeastStopGrace));
+    log_.Info("stopped", {{"all_answered", all_answered}});
+    return all_answered;
+  }
+
+ private:
+  absl::Status Load() {
+    const std::filesystem::path directory = config_.model;
+    if (config_.verify) {
+      KS_ASSIGN_OR_RETURN(const auto package, Package::Open(directory));
+      KS_RETURN_IF_ERROR(package->Verify());
+    }
+    KS_ASSIGN_OR_RETURN(loaded_, LoadServedModel(directory, {.backend = config_.backend,
+                                                             .precision = config_.precision,
+                                                             .threads = static_cast<int>(config_.threads)}));
+    return absl::OkStatus();
+  }
+
+  absl::Status StartEngine() {
+    const Manifest& manifest = loaded_.model->manifest();
+    model_metrics_ =
+        &metrics_.AddModel({.model = manifest.name, .labels = manifest.spec.labels, .backends = {config_.backend}});
+    model_metrics_->SetLoadTime(0, loaded_.load_time);
+    model_metrics_->SetActivePrecision(config_.precision, "configured");
+    if (config_.verify) model_metrics_->SetPackageVerified(true);
+    const EngineOptions options = {.max_queue_tokens = config_.max_queue_tokens,
+                                   .max_batch_tokens = static_cast<int>(config_.max_batch_tokens),
+                                   .default_deadline = config_.default_deadline,
+                                   .stall_timeout = config_.stall_timeout};
+    KS_ASSIGN_OR_RETURN(engine_, Engine::Create(loaded_.model, options, *model_metrics_, SystemClock()));
+    service_ = std::make_unique<Service>(*engine_, *model_metrics_, DescribeModel(*loaded_.model),
+                                         ServiceOptions{.max_text_chars = static_cast<int>(config_.max_text_chars),
+                                                        .max_batch_texts = static_cast<int>(config_.max_batch_texts)},
+                                         SystemClock());
+    return absl::OkStatus();
+  }
+
+  absl::Status Listen(const std::string& key) {
+    app_ = std::make_unique<App>(*service_, metrics_, log_,
+                                 AppOptions{.api_key = key,
+                                            .protect_metrics = config_.protect_metrics,
+                                            .access_log = config_.access_log,
+                                            .max_body_bytes = static_cast<size_t>(config_.max_body_bytes)});
+    KS_ASSIGN_OR_RETURN(http_, HttpServer::Start({.listen = config_.listen,
+                                                  .io_threads = io_threads(),
+                                                  .max_header_bytes = static_cast<size_t>(config_.max_header_bytes),
+                                                  .header_timeout = config_.header_timeout,
+                                                  .body_timeout = config_.body_timeout,
+                                                  .idle_timeout = config_.idle_timeout,
+                                                  .max_connections = static_cast<int>(config_.max_connections)},
+                                                 *app_));
+    return absl::OkStatus();
+  }
+
+  // Parsing and tokenising take a few percent of what running the model takes.
+  int io_threads() const { return std::max(1, loaded_.plan.workers / 8); }
+
+  void LogReady(Duration cold_start) {
+    const Manifest& manifest = loaded_.model->manifest();
+    log_.Info("threads", {{"cores", EffectiveCores()},
+                          {"requested", config_.threads},
+                          {"workers", loaded_.plan.workers},
+                          {"threads_per_worker", loaded_.plan.threads_per_worker},
+                          {"io_threads", io_threads()},
+                          {"tokens_per_run", engine_->options().run_tokens},
+                          {"cpu", CpuModelName()},
+                          {"isa", IsaName(BestIsa())}});
+    log_.Info("ready", {{"address", http_->address()},
+                        {"model", manifest.name},
+                        {"package", loaded_.model->package()->directory().string()},
+                        {"backend", config_.backend},
+                        {"precision", config_.precision},
+                        {"window", manifest.window},
+                        {"version", Version()},
+                        {"load_ms", Milliseconds(loaded_.load_time)},
+                        {"cold_start_ms", Milliseconds(cold_start)}});
+  }
+
+  void VerifyInBackground() {
+    const absl::Status verified = loaded_.model->package()->Verify();
+    model_metrics_->SetPackageVerified(verified.ok());
+    if (verified.ok()) {
+      log_.Info("package verified");
+      return;
+    }
+    const std::string reason(verified.message());
+    log_.Error("the package is damaged", {{"reason", reason}});
+    service_->SetUnready(reason);
+  }
+
+  const ServeConfig config_;
+  const TimePoint started_;
+  Log log_;
+  Metrics metrics_;
+  ModelMetrics* model_metrics_ = nullptr;
+  LoadedModel loaded_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<App> app_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Thread> verifier_;
+};
+
+int RunServe(const Flags& flags, TimePoint started) {
+  ServeConfig defaults;
+  defaults.model = ModelPath("").string();
+  ConfigSources sources = flags.sources;
+  for (char** variable = environ; *variable != nullptr; ++variable) sources.environment.emplace_back(*variable);
+  const absl::StatusOr<LoadedConfig> config = LoadConfig(defaults, sources);
+  if (!config.ok()) return Fail(config.status());
+  if (flags.print_config) {
+    for (const std::string& warning : config->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    std::fputs(PrintConfig(*config).c_str(), stdout);
+    return kExitDone;
+  }
+  if (const absl::Status checked = CheckConfig(config->values); !checked.ok()) return Fail(checked);
+
+  // Before the first thread: all inherit the mask. A client that goes away is no reason to end.
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  Server server(*config, started);
+  if (const auto failure = server.Start()) return Fail(failure->status, failure->code);
+  int received = 0;
+  while (sigwait(&signals, &received) != 0) continue;
+  LetSignalsEndProcess();
+  return server.Stop(received) ? kExitDone : kExitFailed;
+}
+
+}  // namespace
+
+Command ServeCommand(TimePoint started) {
+  auto flags = std::make_shared<Flags>();
+  Command command = {
+      .name = "serve",
+      .summary = "Answers requests over HTTP. Every option is also a KS_ variable and a key of the file",
+      .flags = {{.name = "--config",
+                 .target = TextHandler([flags](std::string path) { flags->sources.file = path; }),
+                 .placeholder = "FILE.toml",
+                 .meaning = "settings in TOML, with the names below as flat keys"},
+                {"--print-config", &flags->print_config, "", "show the settings in force and their sources, and end"}},
+      .run = [flags, started] { return RunServe(*flags, started); }};
+  const ServeConfig defaults;
+  for (const ConfigOption& option : ConfigOptions()) {
+    const std::string name(option.name);
+    const std::string value = FormatValue(option, defaults);
+    const bool is_switch = std::holds_alternative<SwitchOption>(option.kind);
+    command.flags.push_back({.name = "--" + name,
+                             .target = TextHandler([flags, name](std::string text) {
+                               flags->sources.flags.emplace_back(name, std::move(text));
+                             }),
+                             .placeholder = is_switch ? "" : "VALUE",
+                             .meaning = Cat(option.meaning, value.empty() ? "" : Cat(" (", value, ")")),
+                             .is_switch = is_switch});
+  }
+  return command;
+}
+
+}  // namespace ks
