@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "engine/engine.h"
 #include "engine/error.h"
 #include "engine/testing/tiny_model.h"
@@ -20,12 +22,12 @@ class AdmissionTest : public ::testing::Test {
  protected:
   ~AdmissionTest() override { gate_.Open(); }
 
-  // Every run waits at the gate and then takes `run_time_`.
+  // Every run waits at the gate, then takes `run_time_`, then fails if `fail_` is set.
   void Start(const EngineOptions& options = {}, int workers = 1, std::vector<std::string> groups = {"fake"}) {
     const auto hook = [this, wait = gate_.hook()](const PackedBatch& batch) {
       const absl::Status status = wait(batch);
       clock_.Advance(run_time_);
-      return status;
+      return fail_ ? absl::InternalError("out of order") : status;
     };
     engine_ =
         *Engine::Create(TinyModel({.groups = groups, .workers = workers, .hook = hook}), options, metrics_, clock_);
@@ -72,6 +74,7 @@ class AdmissionTest : public ::testing::Test {
   CountingMetrics metrics_;
   FakeGate gate_;
   std::atomic<Duration> run_time_ = Duration(0);
+  std::atomic<bool> fail_ = false;
   int arrivals_ = 0;
   std::unique_ptr<Engine> engine_;  // last: gone before what it uses
 };
@@ -172,6 +175,7 @@ TEST_F(AdmissionTest, DropsWhatExpiresWhileWaiting) {
   engine_->Drain(seconds(0));
   EXPECT_EQ(metrics_.counts().run_tokens, 64 + 12) << "the dropped one never ran";
   EXPECT_EQ(metrics_.counts().waits, 3);
+  EXPECT_THAT(metrics_.counts().rejected, ElementsAre(Pair(RejectReason::kDeadline, 1)));
 }
 
 TEST_F(AdmissionTest, DropsTheRestOfABatchThatExpiresHalfway) {
@@ -184,6 +188,19 @@ TEST_F(AdmissionTest, DropsTheRestOfABatchThatExpiresHalfway) {
   EXPECT_TRUE(engine_->Drain(seconds(1)));
   EXPECT_EQ(metrics_.counts().runs, 1);
   EXPECT_EQ(metrics_.counts().queue_tokens, 0);
+}
+
+// Two workers hold a part each; while one drops the expired batch the other is still at it, and fails.
+TEST_F(AdmissionTest, AnswersABatchOnceThatExpiresAndFails) {
+  Start({.run_tokens = 64}, 2);
+  const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(3, TinyText(62)), Within(seconds(1)));
+  gate_.WaitForArrivals(2);
+  clock_.Advance(seconds(1));
+  gate_.LetOnePass();
+  ExpectError(batch, ErrorCode::kDeadlinePassed, "after 1000 ms");
+  fail_ = true;
+  gate_.Open();
+  EXPECT_TRUE(engine_->Drain(seconds(60)));
 }
 
 TEST_F(AdmissionTest, GivesTheDefaultDeadlineToWhoNamesNone) {
@@ -263,7 +280,9 @@ TEST_F(AdmissionTest, AnswersWhatStillWaitsWhenTheTimeIsUp) {
   EXPECT_FALSE(running.arrived());
   gate_.Open();
   EXPECT_TRUE(running.Get().ok());
+  EXPECT_TRUE(engine_->Drain(seconds(60)));
   EXPECT_EQ(metrics_.counts().queue_tokens, 0);
+  EXPECT_THAT(metrics_.counts().rejected, ElementsAre(Pair(RejectReason::kDraining, 1)));
 }
 
 TEST_F(AdmissionTest, SaysThatAWorkerIsStuck) {

@@ -153,7 +153,8 @@ TEST_F(SelfCheckTest, AllowsAThousandthOfTheLargestLogit) {
 }
 
 TEST_F(SelfCheckTest, RefusesLogitsThatAreNoNumbers) {
-  manifest_.self_checks = {{"w1", {0, std::nanf(""), 0}}};
+  manifest_.self_checks = {{"w1", LogitsOf("w1")}};
+  manifest_.self_checks[0].fp32_logits[1] = std::nanf("");
   EXPECT_EQ(Run().code(), absl::StatusCode::kDataLoss);
 }
 

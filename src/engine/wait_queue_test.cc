@@ -97,16 +97,17 @@ TEST(WaitQueue, LetsTheRestOfAnExpiredRequestGo) {
 
 TEST(WaitQueue, RemovesOneRequestAndNoOther) {
   WaitQueue queue({.run_tokens = 100});
-  const auto stays = MakeRequest({50});
-  const auto goes = MakeRequest({90, 90});
-  queue.Add(stays);
-  queue.Add(goes);
+  const auto sooner = MakeRequest({50}, kNow);
+  const auto goes = MakeRequest({90, 90}, kNow + seconds(1));
+  const auto later = MakeRequest({40}, kNow + seconds(2));
+  for (const auto& request : {sooner, goes, later}) queue.Add(request);
   queue.Remove(*goes);
   queue.Remove(*goes);  // nothing of it is left: no effect
-  EXPECT_EQ(queue.tokens(), 50);
-  EXPECT_THAT(queue.TakeExpired(TimePoint::max() - Duration(1)), IsEmpty());
-  EXPECT_THAT(queue.TakeAll(), ElementsAre(stays));
+  EXPECT_EQ(queue.tokens(), 90);
+  EXPECT_THAT(queue.TakeExpired(kNow), ElementsAre(sooner)) << "its deadline is still known";
+  EXPECT_THAT(queue.TakeAll(), ElementsAre(later));
   EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.tokens(), 0);
 }
 
 }  // namespace
