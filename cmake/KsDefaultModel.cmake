@@ -1,0 +1,20 @@
+# The package of the default model, made by our own `convert` in the build tree, where `serve` and `predict` look for it:
+# bin/../share/kubesentiment/models/default. Made anew when the checkpoint or the program changes.
+set(KS_DEFAULT_MODEL "${PROJECT_BINARY_DIR}/share/kubesentiment/models/default")
+set(_ks_checkpoint "${PROJECT_SOURCE_DIR}/models/default")
+
+add_custom_command(
+  OUTPUT "${KS_DEFAULT_MODEL}/manifest.json"
+  COMMAND ${CMAKE_COMMAND} -E make_directory "${PROJECT_BINARY_DIR}/share/kubesentiment/models"
+  COMMAND kubesentiment convert "${_ks_checkpoint}" --output "${KS_DEFAULT_MODEL}" --overwrite
+          --name sentiment-minilm-en --max-length 256
+  DEPENDS kubesentiment "${_ks_checkpoint}/config.json" "${_ks_checkpoint}/tokenizer.json" "${_ks_checkpoint}/model.safetensors"
+  COMMENT "Converting the default model"
+  VERBATIM)
+
+# The sanitizer lanes run no program on it; there it is made when asked for.
+if(KS_SANITIZE)
+  add_custom_target(default_model DEPENDS "${KS_DEFAULT_MODEL}/manifest.json")
+else()
+  add_custom_target(default_model ALL DEPENDS "${KS_DEFAULT_MODEL}/manifest.json")
+endif()

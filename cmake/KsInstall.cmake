@@ -1,0 +1,25 @@
+# What `cmake --install` lays out: a tree that may be moved, since everything in it is found from where the program lies.
+#
+#   bin/kubesentiment
+#   lib/libonnxruntime.so.1                      beside the program; other libraries are the system's
+#   share/kubesentiment/models/default/          the package of the default model
+#   share/doc/kubesentiment/                     licences, ours and those of what is shipped
+#
+# The component `runtime` is what serving needs; `portable` adds portable.onnx, which other programs
+# read and a package is whole without.
+install(TARGETS kubesentiment RUNTIME DESTINATION bin COMPONENT runtime)
+file(REAL_PATH "${OnnxRuntime_LIBRARY}" _ks_onnxruntime)
+install(FILES "${_ks_onnxruntime}" DESTINATION lib RENAME libonnxruntime.so.1 COMPONENT runtime)
+
+install(DIRECTORY "${KS_DEFAULT_MODEL}" DESTINATION share/kubesentiment/models COMPONENT runtime
+  PATTERN "portable.onnx" EXCLUDE)
+install(FILES "${KS_DEFAULT_MODEL}/portable.onnx" DESTINATION share/kubesentiment/models/default COMPONENT portable)
+
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE"
+  DESTINATION share/doc/kubesentiment COMPONENT runtime)
+install(FILES "${PROJECT_SOURCE_DIR}/models/default/README.md"
+  DESTINATION share/doc/kubesentiment RENAME default-model.md COMPONENT runtime)
+# A library from the system brings its own.
+set(_ks_onnxruntime_notices "${PROJECT_SOURCE_DIR}/build/deps/onnxruntime/share")
+install(FILES "${_ks_onnxruntime_notices}/LICENSE" "${_ks_onnxruntime_notices}/ThirdPartyNotices.txt"
+  DESTINATION share/doc/kubesentiment/onnxruntime COMPONENT runtime OPTIONAL)
