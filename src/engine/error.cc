@@ -39,6 +39,12 @@ absl::StatusCode StatusCodeOf(ErrorCode code) {
   return absl::StatusCode::kInternal;
 }
 
+void SetIntPayload(absl::Status& status, const char* key, int64_t value) {
+  const std::string digits = Cat(value);
+  // From a view: Debian's library has the constructor from a string under GCC's name alone.
+  status.SetPayload(key, absl::Cord(ToAbsl(digits)));
+}
+
 std::optional<int64_t> IntPayload(const absl::Status& status, const char* key) {
   const absl::optional<absl::Cord> payload = status.GetPayload(key);
   if (!payload.has_value()) return std::nullopt;
@@ -53,13 +59,13 @@ std::optional<int64_t> IntPayload(const absl::Status& status, const char* key) {
 
 absl::Status MakeError(ErrorCode code, std::string_view message) {
   absl::Status status = MakeStatus(StatusCodeOf(code), message);
-  status.SetPayload(kCodePayload, absl::Cord(Cat(static_cast<int>(code))));
+  SetIntPayload(status, kCodePayload, static_cast<int64_t>(code));
   return status;
 }
 
 absl::Status MakeQueueFull(std::string_view message, std::chrono::seconds retry_after) {
   absl::Status status = MakeError(ErrorCode::kQueueFull, message);
-  status.SetPayload(kRetryAfterPayload, absl::Cord(Cat(std::max<int64_t>(1, retry_after.count()))));
+  SetIntPayload(status, kRetryAfterPayload, std::max<int64_t>(1, retry_after.count()));
   return status;
 }
 
