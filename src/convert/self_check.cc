@@ -7,7 +7,6 @@
 
 #include "base/status.h"
 #include "base/status_macros.h"
-#include "kernels/dispatch.h"
 #include "model/weights.h"
 
 namespace ks {
@@ -35,8 +34,8 @@ constexpr std::string_view kTexts[] = {
 // One sequence on its way through the encoder.
 class Encoder {
  public:
-  Encoder(const ClassifierSpec& spec, const TensorLookup& tensors)
-      : spec_(spec), encoder_(spec.encoder), tensors_(tensors), kernels_(BestKernels()) {}
+  Encoder(const ClassifierSpec& spec, const TensorLookup& tensors, const KernelTable& kernels)
+      : spec_(spec), encoder_(spec.encoder), tensors_(tensors), kernels_(kernels) {}
 
   absl::StatusOr<std::vector<float>> Run(std::span<const int32_t> ids, std::span<const int32_t> type_ids) {
     const WeightNames names = NamesOfWeights(spec_);
@@ -187,7 +186,8 @@ absl::Status CheckIds(std::span<const int32_t> ids, int limit, std::string_view 
 std::span<const std::string_view> SelfCheckTexts() { return kTexts; }
 
 absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, const TensorLookup& tensors,
-                                                   std::span<const int32_t> ids, std::span<const int32_t> type_ids) {
+                                                   std::span<const int32_t> ids, std::span<const int32_t> type_ids,
+                                                   const KernelTable& kernels) {
   const EncoderSpec& encoder = spec.encoder;
   if (ids.empty() || ids.size() > static_cast<size_t>(encoder.max_positions)) {
     return InvalidArgument("expected 1 to ", encoder.max_positions, " tokens, found ", ids.size());
@@ -201,7 +201,7 @@ absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, c
     }
     KS_RETURN_IF_ERROR(CheckIds(type_ids, encoder.type_vocab_size, "type_ids"));
   }
-  return Encoder(spec, tensors).Run(ids, type_ids);
+  return Encoder(spec, tensors, kernels).Run(ids, type_ids);
 }
 
 }  // namespace ks

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kernels/dispatch.h"
 #include "model/classifier_spec.h"
 
 namespace ks {
@@ -23,7 +24,7 @@ std::span<const std::string_view> SelfCheckTexts();
 using TensorLookup = std::function<std::span<const float>(std::string_view name)>;
 
 // The logits of one sequence, from the plain definition of the encoder in float32: embeddings, post-norm layers,
-// pooling of the first token, head. The same bits on every machine.
+// pooling of the first token, head. The same bits on every machine and with every `kernels`.
 //
 // Shapes (T = tokens, C = spec.num_labels()):
 //   ids       int32   [T]  special tokens included; 1 <= T <= spec.encoder.max_positions
@@ -38,6 +39,7 @@ using TensorLookup = std::function<std::span<const float>(std::string_view name)
 //   kNotFound         a tensor that the spec asks for is missing, by name
 //   kDataLoss         a logit is NaN or infinite: the weights cannot be right
 absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, const TensorLookup& tensors,
-                                                   std::span<const int32_t> ids, std::span<const int32_t> type_ids);
+                                                   std::span<const int32_t> ids, std::span<const int32_t> type_ids,
+                                                   const KernelTable& kernels = BestKernels());
 
 }  // namespace ks

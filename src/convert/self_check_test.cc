@@ -147,6 +147,18 @@ TEST(ReferenceLogits, EqualPyTorchOnBothArchitectures) {
   ExpectNear(Tiny(Architecture::kDistilBert).Logits(ids), Numbers<float>(tiny, "distilbert"));
 }
 
+TEST(ReferenceLogits, HaveTheSameBitsOnEveryInstructionSet) {
+  const std::vector<int32_t> ids = {2, 40, 7, 19, 55, 41, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 9, 3};
+  for (const Architecture architecture : {Architecture::kBert, Architecture::kDistilBert}) {
+    const Model model = Tiny(architecture);
+    const auto expected = ReferenceLogits(model.spec, model.Lookup(), ids, {}, Kernels(IsaLevel::kScalar));
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    for (const IsaLevel isa : SupportedIsas()) {
+      EXPECT_EQ(*ReferenceLogits(model.spec, model.Lookup(), ids, {}, Kernels(isa)), *expected) << IsaName(isa);
+    }
+  }
+}
+
 TEST(ReferenceLogits, TakeNoTypeIdsAsZeros) {
   const Model model = Tiny(Architecture::kBert);
   const std::vector<int32_t> ids = {2, 9, 3};

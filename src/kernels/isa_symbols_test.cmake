@@ -1,4 +1,4 @@
-# Fails when an object of the archive that was compiled for one instruction set defines a symbol without that set's name.
+# Fails when an object of the archive that was compiled for one instruction set defines a function without that set's name.
 # cmake -D NM=nm -D ARCHIVE=libks_kernels.a -P isa_symbols_test.cmake
 execute_process(COMMAND "${NM}" --defined-only "${ARCHIVE}" OUTPUT_VARIABLE listing RESULT_VARIABLE result)
 if(NOT result EQUAL 0)
@@ -12,7 +12,7 @@ foreach(line IN LISTS lines)
     set(isa "${CMAKE_MATCH_1}")
   elseif(line MATCHES "^[^ ]+\\.o:$")
     set(isa "")
-  elseif(isa AND line MATCHES "^[0-9a-f]+ ([TWVuBDR]) (.+)$")
+  elseif(isa AND line MATCHES "^[0-9a-f]+ ([TW]) (.+)$")
     math(EXPR checked "${checked} + 1")
     set(name "${CMAKE_MATCH_2}")
     string(TOLOWER "${name}" symbol)
@@ -23,5 +23,5 @@ foreach(line IN LISTS lines)
   endif()
 endforeach()
 if(checked EQUAL 0)
-  message(FATAL_ERROR "no symbol of isa_*.cc found in ${ARCHIVE}")
+  message(FATAL_ERROR "no function of isa_*.cc found in ${ARCHIVE}")
 endif()
