@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -205,6 +207,30 @@ TEST(OnnxBackend, GroupsAnswerOnManyThreadsAtATime) {
     }
   }
 }
+
+#if !defined(__clang__)  // the sanitizers of the clang lanes need more address space than a limit leaves
+TEST(OnnxBackend, ReportsMemoryThatRanOutAndWorksAgain) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend =
+      First(OnnxBackend::OpenGraph(directory.graph(), directory.spec(), kTinyWindow, {.max_tokens = 200000}, 1));
+  const std::vector<int32_t> ids(200000, 5);
+  std::vector<int32_t> offsets;
+  for (int i = 0; i <= 200000; i += kTinyWindow) offsets.push_back(i);
+
+  // No room beyond what is mapped now: the 25 MB of the first hidden state cannot be had.
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit tight = {static_cast<rlim_t>(pages) * sysconf(_SC_PAGESIZE), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+  const absl::Status status = backend->Run({ids, offsets, {}}).status();
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+
+  ExpectError(status, absl::StatusCode::kResourceExhausted, "Failed to allocate memory");
+  ExpectGolden(*backend, Golden("tiny_bert"));
+}
+#endif
 
 // --- Files ---
 
