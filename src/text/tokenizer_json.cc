@@ -160,7 +160,8 @@ absl::StatusOr<std::vector<TemplatePiece>> ReadTemplate(const JsonObject& proces
   }
   const bool pair = key == "pair";
   if (!IsTemplate(pieces, pair)) {
-    return Unsupported(list, "other", pair ? "a template with A once and B once after it" : "a template with A once");
+    return FailedPrecondition(
+        ToStd(list.Unexpected(pair ? "A once and B once after it" : "A once and no B").message()));
   }
   return pieces;
 }
