@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
 #include "cli/config_file.h"
+#include "cli/units.h"
 
 namespace ks {
 namespace {
@@ -161,6 +163,14 @@ absl::Status CheckConfigWithModel(const ServeConfig& config, int window, int spe
   if (config.max_batch_tokens >= needed) return absl::OkStatus();
   return InvalidArgument("max-batch-tokens (", config.max_batch_tokens, ") is below what one text of max-text-chars (",
                          config.max_text_chars, ") may need: ", needed, " tokens in ", windows, " windows");
+}
+
+std::optional<std::string> RateWarning(const ServeConfig& config, double tokens_per_second) {
+  const double seconds = static_cast<double>(config.max_batch_tokens) / tokens_per_second;
+  if (seconds <= Seconds(config.default_deadline)) return std::nullopt;
+  return Cat("a batch of max-batch-tokens (", config.max_batch_tokens, ") takes about ",
+             static_cast<int64_t>(std::ceil(seconds)), " s at the measured ", static_cast<int64_t>(tokens_per_second),
+             " tokens/s, longer than default-deadline (", FormatDuration(config.default_deadline), ")");
 }
 
 std::string PrintConfig(const LoadedConfig& config) {

@@ -123,6 +123,10 @@ absl::Status CheckConfig(const ServeConfig& config);
 // must fit into a batch.
 absl::Status CheckConfigWithModel(const ServeConfig& config, int window, int special_tokens);
 
+// Where the largest legal batch takes longer than a request has by default, at a rate that was measured, a warning
+// naming both settings; otherwise nothing. Requires tokens_per_second > 0.
+std::optional<std::string> RateWarning(const ServeConfig& config, double tokens_per_second);
+
 // The effective values as a configuration file with their sources as comments.
 std::string PrintConfig(const LoadedConfig& config);
 

@@ -194,6 +194,16 @@ TEST(Config, RefusesABatchThatCannotHoldOneText) {
   ExpectError(CheckConfigWithModel(config, 2, 2), absl::StatusCode::kDataLoss, {"window is 2 tokens"});
 }
 
+TEST(Config, WarnsWhereTheLargestBatchMissesTheDefaultDeadline) {
+  ServeConfig config;
+  config.max_batch_tokens = 60000;
+  config.default_deadline = std::chrono::seconds(10);
+  EXPECT_EQ(RateWarning(config, 6000), std::nullopt);
+  EXPECT_THAT(RateWarning(config, 5999).value_or(""),
+              AllOf(HasSubstr("max-batch-tokens (60000)"), HasSubstr("11 s"), HasSubstr("5999 tokens/s"),
+                    HasSubstr("default-deadline (10s)")));
+}
+
 TEST(Config, ReadsAddresses) {
   const auto v4 = ParseListen("127.0.0.1:8000");
   ASSERT_TRUE(v4.ok());

@@ -1,13 +1,12 @@
 // `serve`: settings, model, engine, HTTP, and the way down again. This thread waits for signals; all others have them
 // blocked, so that no handler runs in the middle of anything.
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <memory>
+#include <thread>
 
 #include "base/cpu.h"
 #include "base/mapped_file.h"
@@ -74,13 +73,6 @@ void LetSignalsEndProcess() {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-void SleepFor(Duration duration) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
-  const timespec time = {.tv_sec = static_cast<time_t>(seconds.count()),
-                         .tv_nsec = static_cast<long>((duration - seconds).count())};
-  nanosleep(&time, nullptr);
-}
-
 // --- The server ---
 
 // Everything that serves, in the order in which it has to be taken down (backwards).
@@ -117,6 +109,14 @@ class Server {
     return std::nullopt;
   }
 
+  // Compares the limits with what the engine has measured, once it has. True when that is done.
+  bool CheckRate() {
+    const double tokens_per_second = engine_->state().tokens_per_second;
+    if (tokens_per_second <= 0) return false;
+    if (const auto warning = RateWarning(config_, tokens_per_second)) log_.Warning(*warning);
+    return true;
+  }
+
   // Stops as `signal` asks: SIGTERM comes from whoever also takes us out of a load balancer, and that takes time. True
   // if every admitted request was answered.
   bool Stop(int signal) {
@@ -124,7 +124,7 @@ class Server {
     log_.Info("stopping",
               {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"drain_delay_ms", Milliseconds(delay)}});
     service_->BeginDrain();
-    SleepFor(delay);
+    std::this_thread::sleep_for(delay);
     const TimePoint drain_began = SystemClock().Now();
     const bool all_answered = engine_->Drain(config_.drain_timeout);
     const Duration left = config_.drain_timeout - (SystemClock().Now() - drain_began);
@@ -231,6 +231,19 @@ class Server {
   std::unique_ptr<Thread> verifier_;
 };
 
+// Waits for a signal to stop and returns it.
+int WaitForStop(const sigset_t& signals, Server& server) {
+  constexpr timespec kBetweenLooks = {.tv_sec = 10, .tv_nsec = 0};
+  for (bool rate_checked = false; !rate_checked;) {
+    const int received = sigtimedwait(&signals, nullptr, &kBetweenLooks);
+    if (received > 0) return received;
+    rate_checked = server.CheckRate();
+  }
+  int received = 0;
+  while (sigwait(&signals, &received) != 0) continue;
+  return received;
+}
+
 int RunServe(const Flags& flags, TimePoint started) {
   ServeConfig defaults;
   defaults.model = ModelPath("").string();
@@ -252,8 +265,7 @@ int RunServe(const Flags& flags, TimePoint started) {
 
   Server server(*config, started);
   if (const auto failure = server.Start()) return Fail(failure->status, failure->code);
-  int received = 0;
-  while (sigwait(&signals, &received) != 0) continue;
+  const int received = WaitForStop(signals, server);
   LetSignalsEndProcess();
   return server.Stop(received) ? kExitDone : kExitFailed;
 }
