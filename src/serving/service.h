@@ -23,16 +23,16 @@ struct ServiceOptions {
   int max_text_chars = 10000;
   int max_batch_texts = 1000;
   size_t remembered_predictions = 65536;
-  std::vector<std::string> warnings;  // of the start, for /model-info
+  std::vector<std::string> warnings = {};  // of the start, for /model-info
 };
 
 // What a client says of a prediction. The last three come together or not at all.
 struct Feedback {
   std::string prediction_id;
   std::string corrected_label;
-  std::optional<std::string> predicted_label;
-  std::optional<std::string> model;
-  std::optional<std::string> backend;
+  std::optional<std::string> predicted_label = std::nullopt;
+  std::optional<std::string> model = std::nullopt;
+  std::optional<std::string> backend = std::nullopt;
 };
 
 struct FeedbackOutcome {

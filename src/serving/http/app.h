@@ -19,7 +19,7 @@
 namespace ks {
 
 struct AppOptions {
-  std::string api_key;           // empty: none is asked for
+  std::string api_key = {};      // empty: none is asked for
   bool protect_metrics = false;  // /metrics asks for the key too
   bool access_log = true;        // one line a request, at level info
   size_t max_body_bytes = 8 << 20;

@@ -194,8 +194,10 @@ std::vector<TextInput> ClassifyBody::Inputs() const& {
 }
 
 absl::StatusOr<JsonDocument> ParseBody(std::string_view body) {
+  // The size was limited when the body was read.
+  constexpr size_t kNoFurtherLimit = size_t{1} << 31;
   absl::StatusOr<JsonDocument> document =
-      JsonDocument::Parse(body, "", {.max_bytes = std::max<size_t>(body.size(), 1), .max_depth = 64});
+      JsonDocument::Parse(body, "", {.max_bytes = kNoFurtherLimit, .max_depth = 64});
   if (!document.ok()) return WithContext(document.status(), "body");
   return document;
 }

@@ -126,13 +126,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   asio::awaitable<void> RefuseForLimit() {
     const auto self = shared_from_this();
-    SetDeadline(shared_.options.header_timeout);
-    co_await Send(shared_.app.Refuse(
-                      {}, {WireError::kQueueFull,
-                           Cat("the server has ", shared_.options.max_connections, " connections (max-connections)"),
-                           std::chrono::seconds(1), ""}),
-                  false);
-    co_await Linger();
+    const HttpResponse refusal = shared_.app.Refuse({}, TooManyConnections());
+    co_await End(refusal, false);
     timer_.cancel();
   }
 
@@ -192,7 +187,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!parser.is_done()) {
       const std::optional<Problem> problem = shared_.app.CheckHead(request);
       if (problem.has_value() && !IsWorthDiscarding(parser, request)) {
-        co_return co_await End(shared_.app.Refuse(request, *problem), request.method == "HEAD");
+        const HttpResponse refusal = shared_.app.Refuse(request, *problem);
+        co_return co_await End(refusal, request.method == "HEAD");
       }
       SetDeadline(shared_.options.body_timeout);
       if (ExpectsContinue(request) && !co_await SendContinue()) co_return false;
@@ -314,7 +310,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
         (!aborted && !is_http_error)) {
       co_return false;  // the client left, or the server stops: nobody to answer
     }
-    co_return co_await End(shared_.app.Refuse(request, ProblemOfRead(request, error, part)), false);
+    const HttpResponse refusal = shared_.app.Refuse(request, ProblemOfRead(request, error, part));
+    co_return co_await End(refusal, false);
+  }
+
+  Problem TooManyConnections() const {
+    return {WireError::kQueueFull,
+            Cat("the server has ", shared_.options.max_connections, " connections (max-connections)"),
+            std::chrono::seconds(1), ""};
   }
 
   Problem ProblemOfRead(const HttpRequest& request, error_code error, std::string_view part) const {
