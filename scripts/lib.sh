@@ -7,6 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps="$root/build/deps"
 cache="${KS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/kubesentiment}"
 jobs="${KS_JOBS:-$(nproc)}"
+# What one checkout compiled serves another: paths below the root are not part of the key.
+export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 
 # Succeeds if `$1` (a file) has the SHA-256 `$2`.
 has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
