@@ -76,6 +76,36 @@ std::string ParseProblem(simdjson::error_code error, const JsonLimits& limits) {
   }
 }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// simdjson refuses integers beyond 64 bits, which are JSON all the same (a field that nobody reads may hold one). Given
+// an exponent they are doubles to it. Only integers of 19 digits and more are changed, none in strings; what is not
+// JSON stays so.
+std::string WithLargeIntegersAsDoubles(std::string_view text) {
+  constexpr size_t kDigits = 19;  // of the largest int64
+  std::string changed;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (in_string || !IsDigit(c)) {
+      if (c == '"') in_string = !in_string;
+      const size_t length = in_string && c == '\\' ? 2 : 1;
+      changed.append(text, i, length);
+      i += length;
+      continue;
+    }
+    const size_t begin = i;
+    while (i < text.size() &&
+           (IsDigit(text[i]) || text[i] == '.' || (text[i] | 0x20) == 'e' || text[i] == '+' || text[i] == '-')) {
+      ++i;
+    }
+    const std::string_view number = text.substr(begin, i - begin);
+    changed += number;
+    if (number.size() >= kDigits && number.find_first_not_of("0123456789") == std::string_view::npos) changed += "e0";
+  }
+  return changed;
+}
+
 }  // namespace
 
 JsonType JsonValue::type() const {
@@ -245,9 +275,12 @@ absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text, std::str
   }
   auto impl = std::make_unique<Impl>();
   dom::element root;
-  if (const auto error = parser.parse_into_document(impl->document, text.data(), text.size(), true).get(root)) {
-    return fail(ParseProblem(error, limits));
+  simdjson::error_code error = parser.parse_into_document(impl->document, text.data(), text.size(), true).get(root);
+  if (error == simdjson::NUMBER_ERROR) {
+    const std::string changed = WithLargeIntegersAsDoubles(text);
+    error = parser.parse_into_document(impl->document, changed.data(), changed.size(), true).get(root);
   }
+  if (error) return fail(ParseProblem(error, limits));
   impl->name = std::move(name);
   return JsonDocument(std::move(impl));
 }

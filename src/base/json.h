@@ -46,7 +46,7 @@ class JsonValue {
 
   // Each fails with kInvalidArgument naming the path, what was expected and what was found.
   absl::StatusOr<bool> AsBool() const;
-  // Integers written as such (1, not 1.0), in [min, max].
+  // Integers written as such (1, not 1.0), in [min, max]. Those beyond 64 bits are doubles.
   absl::StatusOr<int64_t> AsInt(int64_t min = INT64_MIN, int64_t max = INT64_MAX) const;
   // Any number; finite by the grammar (an overflowing literal is an error of Parse).
   absl::StatusOr<double> AsDouble() const;

@@ -102,5 +102,23 @@ TEST(JsonValue, CountsElementsAndMembers) {
   EXPECT_EQ((*values)[3].size(), 0u);
 }
 
+TEST(JsonDocument, TakesIntegersBeyond64BitsAsDoubles) {
+  const auto document = JsonDocument::Parse(
+      R"({"a":-90249569798748355960859091009536,"b":"12345678901234567890\"12345678901234567890","c":1,)"
+      R"("d":[18446744073709551616,0.1234567890123456789012]})",
+      "x");
+  ASSERT_TRUE(document.ok()) << document.status();
+  const JsonObject object = *document->root().AsObject();
+  EXPECT_EQ(*object.Require("a")->AsDouble(), -90249569798748355960859091009536.0);
+  EXPECT_FALSE(object.Require("a")->AsInt().ok());
+  EXPECT_EQ(*object.RequireString("b"), "12345678901234567890\"12345678901234567890");
+  EXPECT_EQ(*object.RequireInt("c", 0, 9), 1);
+  for (const char* bad :
+       {"[012345678901234567890]", "[1e999,12345678901234567890123]", "[1.2.3,12345678901234567890123]",
+        "[12345678901234567890123", "[--12345678901234567890123]"}) {
+    EXPECT_FALSE(JsonDocument::Parse(bad, "x").ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace ks

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -90,9 +91,22 @@ constexpr std::array<std::pair<std::string_view, LongText>, 2> kLongTexts = {
 constexpr std::array<std::pair<std::string_view, Activation>, 3> kActivations = {
     {{"softmax", Activation::kSoftmax}, {"sigmoid", Activation::kSigmoid}, {"none", Activation::kNone}}};
 
+// A whole number from 1 to `max`, also written as 2.0: JSON Schema makes no difference. 0 where none is given.
+absl::StatusOr<int64_t> ReadTopK(const JsonObject& object, int64_t max) {
+  const JsonValue* value = object.FindNonNull("top_k");
+  if (value == nullptr) return 0;
+  if (value->type() == JsonType::kDouble) {
+    KS_ASSIGN_OR_RETURN(const double number, value->AsDouble());
+    if (number >= 1 && number <= static_cast<double>(max) && std::trunc(number) == number) {
+      return static_cast<int64_t>(number);
+    }
+  }
+  return value->AsInt(1, max);
+}
+
 // top_k and long_text, the same for one text and for many.
 absl::Status ReadOptions(const JsonObject& object, const BodyLimits& limits, ClassifyBody& body) {
-  KS_ASSIGN_OR_RETURN(const int64_t top_k, object.OptionalInt("top_k", 1, limits.num_labels, 0));
+  KS_ASSIGN_OR_RETURN(const int64_t top_k, ReadTopK(object, limits.num_labels));
   body.options.top_k = static_cast<int>(top_k);
   if (const JsonValue* long_text = object.FindNonNull("long_text")) {
     KS_ASSIGN_OR_RETURN(body.options.long_text, ReadName(*long_text, kLongTexts));
@@ -151,7 +165,7 @@ absl::StatusOr<ClassifyBody> HuggingFaceBody(const JsonValue& root, const BodyLi
   if (parameters_value == nullptr) return body;
   KS_ASSIGN_OR_RETURN(const JsonObject parameters, parameters_value->AsObject());
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  KS_ASSIGN_OR_RETURN(const int64_t top_k, parameters.OptionalInt("top_k", 1, kMost, 0));
+  KS_ASSIGN_OR_RETURN(const int64_t top_k, ReadTopK(parameters, kMost));
   body.options.top_k = static_cast<int>(std::min<int64_t>(top_k, limits.num_labels));
   if (const JsonValue* function = parameters.FindNonNull("function_to_apply")) {
     KS_ASSIGN_OR_RETURN(body.options.activation, ReadName(*function, kActivations));
