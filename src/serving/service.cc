@@ -47,7 +47,7 @@ absl::Status Service::Precheck(TimePoint deadline) const {
 }
 
 absl::Status Service::CheckBackend(std::string_view backend) const {
-  if (backend.empty() || IndexOf(model_.backends, backend).has_value()) return absl::OkStatus();
+  if (IndexOf(model_.backends, backend).has_value()) return absl::OkStatus();
   return MakeError(ErrorCode::kUnsupportedBackend,
                    Cat("backend: this server answers with ", absl::StrJoin(model_.backends, ", "), " alone"));
 }

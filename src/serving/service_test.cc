@@ -49,9 +49,9 @@ TEST(Service, IsNotLiveWithAStalledWorker) {
 
 TEST(Service, NamesTheServedBackends) {
   World world;
-  EXPECT_TRUE(world.service.CheckBackend("").ok());
   EXPECT_TRUE(world.service.CheckBackend("onnx").ok());
   ExpectError(world.service.CheckBackend("pytorch"), ErrorCode::kUnsupportedBackend, "onnx alone");
+  ExpectError(world.service.CheckBackend(""), ErrorCode::kUnsupportedBackend, "onnx alone");
 }
 
 class FeedbackTest : public ::testing::Test {

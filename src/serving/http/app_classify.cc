@@ -34,9 +34,11 @@ std::optional<Problem> App::ReadClassifyRequest(Call& call) {
   const auto timeout = RequestTimeoutOf(call.request);
   if (!timeout.ok()) return ProblemOf(timeout.status());
   const TimePoint deadline = call.started + timeout->value_or(service_.engine_options().default_deadline);
-  std::string backend;
-  if (!call.is(Operation::kHuggingFace)) backend = call.request.QueryParameter("backend").value_or("");
-  if (const absl::Status status = service_.CheckBackend(backend); !status.ok()) return ProblemOf(status);
+  std::optional<std::string> backend;
+  if (!call.is(Operation::kHuggingFace)) backend = call.request.QueryParameter("backend");
+  if (backend.has_value()) {
+    if (const absl::Status status = service_.CheckBackend(*backend); !status.ok()) return ProblemOf(status);
+  }
   // Before the body is looked at: a refusal under overload should cost nothing.
   if (const absl::Status status = service_.Precheck(deadline); !status.ok()) return ProblemOf(status);
 
@@ -55,7 +57,7 @@ std::optional<Problem> App::ReadClassifyRequest(Call& call) {
   }
   call.body = *std::move(body);
   call.body.options.deadline = deadline;
-  call.body.options.backend = backend;
+  call.body.options.backend = backend.value_or("");
   call.request.body = {};  // while the engine works, the texts alone are kept
   return std::nullopt;
 }

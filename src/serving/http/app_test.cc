@@ -186,6 +186,7 @@ TEST(App, RefusesBeforeTheBodyIsLookedAt) {
   ExpectError(Ask(world.app, Post(kPredict, "x", {{"X-Request-Timeout-Ms", "soon"}})), 422, "E1001",
               "X-Request-Timeout-Ms");
   ExpectError(Ask(world.app, Post("/predict?backend=pytorch", "x")), 400, "E2010", "onnx alone");
+  ExpectError(Ask(world.app, Post("/predict?backend=", "x")), 400, "E2010", "onnx alone");
   world.engine.RefuseWith(MakeQueueFull("the queue holds 10 tokens of 10 (max-queue-tokens)", std::chrono::seconds(3)));
   const HttpResponse full = Ask(world.app, Post(kPredict, "x"));
   ExpectError(full, 429, "E4005", "max-queue-tokens");
