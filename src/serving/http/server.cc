@@ -148,10 +148,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // --- Time limits ---
   // The operation that follows ends with operation_aborted and timed_out_ after `limit`. One timer serves all: it is
-  // only moved when it would fire too late, so a request costs no timer operation as a rule.
+  // only moved when it would fire too late, so a request costs no timer operation as a rule. Firing between operations,
+  // while the engine works, it finds nothing to end.
   void SetDeadline(Duration limit) {
     deadline_ = SteadyClock::now() + limit;
-    armed_ = true;
     timed_out_ = false;
     if (!timer_pending_ || deadline_ < timer_.expiry()) StartTimer();
   }
@@ -164,7 +164,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void OnTimer() {
     timer_pending_ = false;
-    if (!armed_) return;
     if (SteadyClock::now() < deadline_) return StartTimer();
     timed_out_ = true;
     socket_.cancel();
@@ -196,7 +195,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
       std::ignore = body_read;
       if (body_error) co_return co_await EndAfterBadRequest(request, body_error, "body");
     }
-    armed_ = false;
     request.body = std::move(parser.get().body());
 
     const bool keep_alive = parser.keep_alive();
@@ -277,7 +275,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
                                                        is_head ? asio::const_buffer() : asio::buffer(response.body)};
     const auto [error, written] = co_await asio::async_write(socket_, buffers, kAwaitTuple);
     std::ignore = written;
-    armed_ = false;
     co_return !error;
   }
 
@@ -355,7 +352,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;  // may hold the next requests of a pipeline
   SteadyClock::time_point deadline_;
-  bool armed_ = false;
   bool timed_out_ = false;
   bool timer_pending_ = false;
   bool is_first_ = true;
