@@ -50,7 +50,7 @@ constexpr auto kAwaitTuple = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kLongBodyBytes = 8 << 10;  // longer ones are handled on the helper thread
 constexpr size_t kDiscardedBodyBytes = 64
                                        << 10;  // a refused request's body is read, to keep the connection, up to this
-constexpr size_t kLingerBytes = 256 << 10;     // read after the last answer, so that it is not lost in a reset
+constexpr size_t kLingerBytes = 16 << 20;      // read after the last answer, so that it is not lost in a reset
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr Duration kAcceptPause = std::chrono::milliseconds(50);  // when the process has no descriptor left
 
@@ -291,7 +291,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code error;
     socket_.shutdown(tcp::socket::shutdown_send, error);
     SetDeadline(kLinger);
-    std::array<char, 4096> discarded;
+    std::vector<char> discarded(kLingerReadBytes);
     for (size_t total = 0; !error && total < kLingerBytes;) {
       const auto [read_error, read] = co_await socket_.async_read_some(asio::buffer(discarded), kAwaitTuple);
       error = read_error;
@@ -346,6 +346,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   static constexpr size_t kReadBytes = 4096;
+  static constexpr size_t kLingerReadBytes = 64 << 10;
 
   Shared& shared_;
   tcp::socket socket_;

@@ -219,6 +219,14 @@ TEST_F(ServerTest, RefusesABodyThatIsAnnouncedTooLarge) {
   EXPECT_EQ(world_->Sample(R"(http_requests_total{method="POST",route="/api/v1/predict",status="413"})"), 1);
 }
 
+TEST_F(ServerTest, LetsAClientThatSendsTooMuchReadItsAnswer) {
+  Start();
+  Client client(server_->port());
+  // The whole body first, as simple clients do: a reset meanwhile would lose the answer.
+  client.Send(Predict(std::string(9 << 20, 'x')));
+  EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 413 "));
+}
+
 TEST_F(ServerTest, RefusesABodyThatGrowsTooLarge) {
   Start({}, {.max_body_bytes = 1000});
   Client client(server_->port());
