@@ -1,5 +1,7 @@
 #include "cli/tables/table.h"
 
+#include <sys/resource.h>
+
 #include "cli/tables/columns.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -157,7 +159,7 @@ TEST(CsvTable, ARowOfAnotherWidthIsBadAndStaysInItsColumns) {
             "3,good,POS,0.75,0.25,0.75,\n");
 }
 
-TEST(CsvTable, AQuoteLeftOpenIsOneBadRowAndBoundedMemory) {
+TEST(CsvTable, AQuoteLeftOpenIsOneBadRow) {
   std::string bytes = "id,text\n1,good\n2,\"open\n";
   for (int i = 0; i < 1000; ++i) bytes += "3,swallowed\n";
   const ReadBack read = ReadTable(bytes, {.format = kCsv, .max_row_bytes = 1000});
@@ -166,6 +168,46 @@ TEST(CsvTable, AQuoteLeftOpenIsOneBadRowAndBoundedMemory) {
   EXPECT_EQ(read.rows[1].line, 3);
   EXPECT_THAT(read.rows[1].error, AllOf(HasSubstr("longer than 1000 bytes"), HasSubstr("quote")));
   EXPECT_EQ(read.rows[1].kept, ",");
+}
+
+// A header, and a field that is never closed; nothing of it lies in memory.
+class OpenQuoteSource final : public ByteSource {
+ public:
+  explicit OpenQuoteSource(int64_t size) : size_(size) {}
+  absl::StatusOr<size_t> Read(std::span<char> buffer) override {
+    if (given_ >= size_) return 0;
+    static constexpr std::string_view kBegin = "id,text\n1,\"";
+    for (size_t i = 0; i < buffer.size(); ++i, ++given_) {
+      const auto at = static_cast<size_t>(given_);
+      buffer[i] = at < kBegin.size() ? kBegin[at] : at % 80 == 0 ? '\n' : 'x';
+    }
+    return buffer.size();
+  }
+  int64_t bytes_read() const override { return given_; }
+  int64_t total_bytes() const override { return size_; }
+
+ private:
+  const int64_t size_;
+  int64_t given_ = 0;
+};
+
+int64_t PeakMemoryBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+TEST(CsvTable, AQuoteLeftOpenDoesNotFillTheMemory) {
+  constexpr int64_t kMiB = 1 << 20;
+  auto table =
+      OpenTable(std::make_unique<OpenQuoteSource>(64 * kMiB), "rows", {.format = kCsv, .max_row_bytes = kMiB});
+  ASSERT_TRUE(table.ok()) << table.status();
+  const int64_t before = PeakMemoryBytes();
+  Row row;
+  ASSERT_TRUE((*table)->Next(row).value());
+  EXPECT_THAT(row.error, HasSubstr("longer than"));
+  EXPECT_FALSE((*table)->Next(row).value());
+  EXPECT_LT(PeakMemoryBytes() - before, 32 * kMiB);
 }
 
 TEST(CsvTable, ALongRecordIsSkippedAndTheNextOneRead) {
