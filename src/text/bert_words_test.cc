@@ -83,7 +83,7 @@ TEST(BertWords, AgreesWithTheExactNormalizerForAllOptions) {
   std::mt19937 random(1);
   for (int bits = 0; bits < 16; ++bits) {
     const Scanner scanner({(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0}, 6);
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 2000; ++i) {
       const std::string text = RandomText(random);
       ASSERT_EQ(scanner.Fast(text), scanner.Exact(text))
           << "options " << bits << ", text " << testing::PrintToString(text);
