@@ -110,42 +110,42 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(tcp::socket socket, Shared& shared)
       : shared_(shared), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
 
+  // Whoever spawns this keeps the object alive to its end: a coroutine starts later than it is made.
   asio::awaitable<void> Run() {
-    const auto self = shared_from_this();
     try {
       while (co_await ServeOne()) {
       }
     } catch (const std::exception&) {
       // Memory: this connection ends, the others go on.
     }
-    timer_.cancel();
-    error_code ignored;
-    socket_.close(ignored);
+    Close();
     shared_.connections.Remove(this);
   }
 
   asio::awaitable<void> RefuseForLimit() {
-    const auto self = shared_from_this();
     const HttpResponse refusal = shared_.app.Refuse({}, TooManyConnections());
     co_await End(refusal, false);
-    timer_.cancel();
+    Close();
   }
 
   // From any thread: ends the connection if it waits for a request, otherwise after its answer.
   void EndWhenIdle() {
     asio::post(socket_.get_executor(), [self = shared_from_this()] {
-      if (self->idle_) self->socket_.cancel();
+      if (self->idle_) self->CancelOperation();
     });
   }
   // From any thread: ends the connection as soon as the app owes it no answer.
   void EndNow() {
-    asio::post(socket_.get_executor(), [self = shared_from_this()] {
-      error_code ignored;
-      self->socket_.close(ignored);
-    });
+    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->Close(); });
   }
 
  private:
+  void Close() {
+    timer_.cancel();
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
   // --- Time limits ---
   // The operation that follows ends with operation_aborted and timed_out_ after `limit`. One timer serves all: it is
   // only moved when it would fire too late, so a request costs no timer operation as a rule. Firing between operations,
@@ -164,9 +164,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void OnTimer() {
     timer_pending_ = false;
+    if (!socket_.is_open()) return;  // it fired just before the end: waiting again would hold up Stop
     if (SteadyClock::now() < deadline_) return StartTimer();
     timed_out_ = true;
-    socket_.cancel();
+    CancelOperation();
+  }
+  void CancelOperation() {
+    error_code ignored;
+    socket_.cancel(ignored);
   }
 
   // --- One request ---
@@ -420,11 +425,11 @@ struct HttpServer::Impl {
       const auto executor = socket.get_executor();
       const auto connection = std::make_shared<Connection>(std::move(socket), shared);
       if (shared.connections.size() >= options.max_connections) {
-        asio::co_spawn(executor, connection->RefuseForLimit(), asio::detached);
+        asio::co_spawn(executor, [connection] { return connection->RefuseForLimit(); }, asio::detached);
         continue;
       }
       shared.connections.Add(connection);
-      asio::co_spawn(executor, connection->Run(), asio::detached);
+      asio::co_spawn(executor, [connection] { return connection->Run(); }, asio::detached);
     }
   }
 
