@@ -3,8 +3,8 @@
 #include "text/char_map.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -83,6 +83,7 @@ SectionWriter CharMap::Build(const NormalizerOptions& options) {
   std::vector<CharEntry> all(0x110000, CharEntry(CharEntry::kLetter, 0));
   EntryMaker maker(options);
   for (const CharProperties& range : AllProperties()) {
+    if (range.first == kFirstHangulSyllable) continue;
     // Within a range only the code point itself differs, so the first speaks for all that map to themselves or to
     // nothing.
     const CharEntry first = maker.Make(range.first);
@@ -91,19 +92,17 @@ SectionWriter CharMap::Build(const NormalizerOptions& options) {
     for (uint32_t c = range.first; c <= range.last; ++c) all[c] = uniform ? first : maker.Make(c);
   }
   ForEachMapped([&](char32_t c) { all[c] = maker.Make(c); });
+  // All Hangul syllables share one fate.
+  std::fill_n(all.begin() + kFirstHangulSyllable, kHangulSyllables, maker.Make(kFirstHangulSyllable));
 
   std::vector<uint16_t> blocks;
   std::vector<CharEntry> entries;
-  std::map<std::vector<uint32_t>, uint16_t> known;
-  for (size_t first = 0; first < all.size(); first += kBlockMask + 1) {
-    std::vector<uint32_t> block;
-    for (size_t c = first; c <= first + kBlockMask; ++c) block.push_back(std::bit_cast<uint32_t>(all[c]));
-    const auto [found, fresh] =
-        known.try_emplace(std::move(block), static_cast<uint16_t>(entries.size() >> kBlockBits));
-    if (fresh) {
-      const auto begin = all.begin() + static_cast<ptrdiff_t>(first);
-      entries.insert(entries.end(), begin, begin + kBlockMask + 1);
-    }
+  std::map<std::string_view, uint16_t> known;  // the bytes of a block: its number
+  constexpr size_t kBlockSize = size_t{1} << kBlockBits;
+  for (size_t first = 0; first < all.size(); first += kBlockSize) {
+    const std::string_view bytes(reinterpret_cast<const char*>(&all[first]), kBlockSize * sizeof(CharEntry));
+    const auto [found, fresh] = known.try_emplace(bytes, static_cast<uint16_t>(known.size()));
+    if (fresh) entries.insert(entries.end(), &all[first], &all[first] + kBlockSize);
     blocks.push_back(found->second);
   }
 

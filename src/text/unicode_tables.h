@@ -43,9 +43,6 @@ constexpr int kHangulSyllables = 11172;
 
 // All ranges with properties, in order, for those who make tables of them.
 std::span<const CharProperties> AllProperties();
-// Calls `visit(c)` for each code point with a lower case or a decomposition of its own (Hangul syllables included).
-template <typename Visit>
-void ForEachMapped(Visit visit);
 
 // The rows of the generated tables.
 struct LowercaseRun {
@@ -60,6 +57,7 @@ struct Decomposition {
 std::span<const LowercaseRun> AllLowercaseRuns();
 std::span<const Decomposition> AllDecompositions();
 
+// Calls `visit(c)` for each code point with a lower case or a decomposition of its own, Hangul syllables left out.
 template <typename Visit>
 void ForEachMapped(Visit visit) {
   visit(char32_t{0x130});
@@ -67,7 +65,6 @@ void ForEachMapped(Visit visit) {
     for (uint32_t c = run.first; c <= run.last; c += run.stride) visit(char32_t{c});
   }
   for (const Decomposition& d : AllDecompositions()) visit(char32_t{d.c});
-  for (int i = 0; i < kHangulSyllables; ++i) visit(kFirstHangulSyllable + static_cast<char32_t>(i));
 }
 
 }  // namespace ks
