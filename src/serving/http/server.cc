@@ -66,7 +66,17 @@ class Connections {
   void Remove(Connection* connection) {
     MutexLock lock(mutex_);
     open_.erase(connection);
-    if (open_.empty()) empty_.NotifyAll();
+    if (IsEmpty()) empty_.NotifyAll();
+  }
+  // Around a reply on a thread of somebody else's, which touches the I/O threads' context.
+  void BeginReply() {
+    MutexLock lock(mutex_);
+    ++replies_;
+  }
+  void EndReply() {
+    MutexLock lock(mutex_);
+    --replies_;
+    if (IsEmpty()) empty_.NotifyAll();
   }
   int size() const {
     MutexLock lock(mutex_);
@@ -77,7 +87,7 @@ class Connections {
   bool WaitUntilEmpty(Duration timeout) {
     const auto deadline = SteadyClock::now() + timeout;
     MutexLock lock(mutex_);
-    while (!open_.empty()) {
+    while (!IsEmpty()) {
       const Duration left = deadline - SteadyClock::now();
       if (left <= Duration::zero()) return false;
       empty_.WaitFor(mutex_, left);
@@ -86,13 +96,16 @@ class Connections {
   }
   void WaitUntilEmpty() {
     MutexLock lock(mutex_);
-    while (!open_.empty()) empty_.Wait(mutex_);
+    while (!IsEmpty()) empty_.Wait(mutex_);
   }
 
  private:
+  bool IsEmpty() const KS_REQUIRES(mutex_) { return open_.empty() && replies_ == 0; }
+
   mutable Mutex mutex_;
   CondVar empty_;
   std::unordered_set<Connection*> open_ KS_GUARDED_BY(mutex_);
+  int replies_ KS_GUARDED_BY(mutex_) = 0;
 };
 
 // What connections share; outlives them.
@@ -257,11 +270,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<MakeHttpResponse> Ask(HttpRequest request) {
     return asio::async_initiate<const asio::use_awaitable_t<>, void(MakeHttpResponse)>(
         [self = shared_from_this()](auto handler, HttpRequest asked) {
-          const auto shared_handler = std::make_shared<decltype(handler)>(std::move(handler));
-          HttpReply reply = [self, shared_handler](MakeHttpResponse make) {
-            asio::post(self->socket_.get_executor(), [shared_handler, make = std::move(make)]() mutable {
-              std::move (*shared_handler)(std::move(make));
-            });
+          using Handler = decltype(handler);
+          // Emptied by the reply: what a worker keeps of it longer holds nothing of this server.
+          struct Pending {
+            std::shared_ptr<Connection> connection;
+            Handler handler;
+          };
+          auto pending = std::make_shared<Pending>(Pending{self, std::move(handler)});
+          HttpReply reply = [pending](MakeHttpResponse make) {
+            Connections& connections = pending->connection->shared_.connections;
+            connections.BeginReply();
+            {
+              const auto connection = std::move(pending->connection);
+              asio::post(connection->socket_.get_executor(),
+                         [connection, handler = std::move(pending->handler), make = std::move(make)]() mutable {
+                           std::move(handler)(std::move(make));
+                         });
+            }
+            connections.EndReply();
           };
           App& app = self->shared_.app;
           if (asked.body.size() <= kLongBodyBytes) return app.Handle(std::move(asked), std::move(reply));
