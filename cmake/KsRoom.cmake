@@ -28,6 +28,8 @@ function(ks_room name)
       # The test sources themselves are all expectations: optimising their checks doubles the time to compile them.
       target_compile_options(${name}_test PRIVATE -O0)
     endif()
+    # What CMake calls an emulator is any program to run the tests through.
+    set_target_properties(${name}_test PROPERTIES CROSSCOMPILING_EMULATOR "${PROJECT_SOURCE_DIR}/tests/with_scratch")
     add_dependencies(ks_tests ${name}_test)
     gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}. PROPERTIES LABELS unit TIMEOUT 120)
   endif()

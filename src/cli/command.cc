@@ -44,7 +44,7 @@ std::vector<std::string> GuardedArguments(int argc, const char* const* argv) {
 
 CLI::Option* AddOption(CLI::App& app, const Flag& flag) {
   const std::string& name = flag.name;
-  const auto add_text = [&](TextHandler handler) {
+  const auto add_text = [&](const TextHandler& handler) {
     return app.add_option_function<std::string>(name, [handler](const std::string& text) { handler(Unguarded(text)); });
   };
   return std::visit(

@@ -278,7 +278,7 @@ Command ServeCommand(TimePoint started) {
       .name = "serve",
       .summary = "Answers requests over HTTP. Every option is also a KS_ variable and a key of the file",
       .flags = {{.name = "--config",
-                 .target = TextHandler([flags](std::string path) { flags->sources.file = path; }),
+                 .target = TextHandler([flags](std::string path) { flags->sources.file = std::move(path); }),
                  .placeholder = "FILE.toml",
                  .meaning = "settings in TOML, with the names below as flat keys"},
                 {"--print-config", &flags->print_config, "", "show the settings in force and their sources, and end"}},
