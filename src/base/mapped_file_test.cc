@@ -5,31 +5,38 @@
 
 #include <fstream>
 
+#include "base/testing/temp_directory.h"
+
 namespace ks {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::filesystem::path WriteTemp(const std::string& name, std::string_view content) {
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / name;
-  std::ofstream(path, std::ios::binary) << content;
-  return path;
-}
+// A file in a directory of its own, removed with the object.
+struct TempFile {
+  TempDirectory directory;
+  std::filesystem::path path = directory / "content";
+
+  explicit TempFile(std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
+};
 
 TEST(MappedFile, GivesTheBytes) {
-  const auto file = MappedFile::Open(WriteTemp("mapped_file_test.txt", "hello"));
+  const TempFile temp("hello");
+  const auto file = MappedFile::Open(temp.path);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->text(), "hello");
 }
 
 TEST(MappedFile, TakesAnEmptyFile) {
-  const auto file = MappedFile::Open(WriteTemp("mapped_file_empty.txt", ""));
+  const TempFile temp("");
+  const auto file = MappedFile::Open(temp.path);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->size(), 0u);
 }
 
 TEST(MappedFile, MovesItsMapping) {
-  auto file = MappedFile::Open(WriteTemp("mapped_file_move.txt", "moved"));
+  const TempFile temp("moved");
+  auto file = MappedFile::Open(temp.path);
   MappedFile other;
   other = *std::move(file);
   EXPECT_EQ(other.text(), "moved");
@@ -48,9 +55,9 @@ TEST(MappedFile, RefusesADirectory) {
 }
 
 TEST(ReadFile, RefusesMoreThanTheLimit) {
-  const auto path = WriteTemp("read_file_test.txt", "12345");
-  EXPECT_EQ(*ReadFile(path, 5), "12345");
-  EXPECT_THAT(std::string(ReadFile(path, 4).status().message()), HasSubstr("5 bytes, at most 4 are read"));
+  const TempFile temp("12345");
+  EXPECT_EQ(*ReadFile(temp.path, 5), "12345");
+  EXPECT_THAT(std::string(ReadFile(temp.path, 4).status().message()), HasSubstr("5 bytes, at most 4 are read"));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <fstream>
 
+#include "base/testing/temp_directory.h"
+
 namespace ks {
 namespace {
 
@@ -23,7 +25,8 @@ TEST(Sha256, OfPiecesEqualsThatOfTheWhole) {
 }
 
 TEST(Sha256, OfAFileEqualsThatOfItsBytes) {
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "sha256_test.bin";
+  const TempDirectory directory;
+  const std::filesystem::path path = directory / "content.bin";
   const std::string content(3'000'001, 'x');  // more than two blocks
   std::ofstream(path, std::ios::binary) << content;
   EXPECT_EQ(*Sha256HexOfFile(path), Sha256Hex(std::as_bytes(std::span(content))));

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/mapped_file.h"
+#include "base/testing/temp_directory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -15,18 +16,12 @@ namespace fs = std::filesystem;
 
 class OutputFileTest : public testing::Test {
  protected:
-  OutputFileTest()
-      : directory_(fs::path(testing::TempDir()) / "ks_output_file"), path_((directory_ / "out.csv").string()) {
-    fs::remove_all(directory_);
-    fs::create_directory(directory_);
-  }
-  ~OutputFileTest() override { fs::remove_all(directory_); }
-
   std::string Content() { return ReadFile(path_, 1 << 24).value(); }
   ptrdiff_t FileCount() { return std::distance(fs::directory_iterator(directory_), fs::directory_iterator()); }
 
-  const fs::path directory_;
-  const std::string path_;
+  const TempDirectory temp_;
+  const fs::path directory_ = temp_.path();
+  const std::string path_ = (directory_ / "out.csv").string();
 };
 
 TEST_F(OutputFileTest, AppearsOnlyWhenCommitted) {

@@ -6,6 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "base/testing/temp_directory.h"
 #include "base/thread.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -51,7 +52,8 @@ class ScoreTableTest : public testing::Test {
     return counts;
   }
 
-  const std::string path_ = (std::filesystem::path(testing::TempDir()) / "ks_score_table.txt").string();
+  const TempDirectory directory_;
+  const std::string path_ = (directory_ / "scored.txt").string();
   std::string written_;
   std::vector<int64_t> bad_lines_;
 };

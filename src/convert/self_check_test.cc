@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
+#include "base/testing/temp_directory.h"
 #include "checkpoint/checkpoint.h"
 #include "convert/testing/tiny_checkpoint.h"
 #include "model/config.h"
@@ -61,14 +62,10 @@ Model Load(const std::filesystem::path& directory) {
 }
 
 Model Tiny(Architecture architecture) {
-  const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-  const auto directory = std::filesystem::path(testing::TempDir()) / ("self_check_" + name);
-  std::filesystem::create_directories(directory);
-  const absl::Status status = WriteTinyCheckpoint(directory, {.architecture = architecture});
+  const TempDirectory directory;
+  const absl::Status status = WriteTinyCheckpoint(directory.path(), {.architecture = architecture});
   EXPECT_TRUE(status.ok()) << status;
-  Model model = Load(directory);
-  std::filesystem::remove_all(directory);
-  return model;
+  return Load(directory.path());
 }
 
 const std::filesystem::path kDefaultModel = std::filesystem::path(KS_SOURCE_DIR) / "models" / "default";

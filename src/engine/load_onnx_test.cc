@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temp_directory.h"
 #include "base/thread.h"
 #include "convert/convert.h"
 #include "convert/testing/tiny_checkpoint.h"
@@ -23,9 +24,6 @@ using ::testing::SizeIs;
 class LoadOnnxTest : public ::testing::TestWithParam<Architecture> {
  protected:
   void SetUp() override {
-    std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::ranges::replace(test, '/', '.');
-    directory_ = std::filesystem::path(::testing::TempDir()) / ("load_onnx_test." + test);
     const std::filesystem::path checkpoint = directory_ / "checkpoint";
     package_ = directory_ / "package";
     ASSERT_TRUE(WriteTinyCheckpoint(checkpoint, {.architecture = GetParam()}).ok());
@@ -37,9 +35,8 @@ class LoadOnnxTest : public ::testing::TestWithParam<Architecture> {
     ASSERT_TRUE(report.ok()) << report.status();
     ASSERT_FALSE(report->manifest.self_checks.empty()) << "nothing would be checked";
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
-  std::filesystem::path directory_;
+  const TempDirectory directory_;
   std::filesystem::path package_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "base/status.h"
+#include "base/testing/temp_directory.h"
 #include "engine/self_check.h"
 #include "engine/testing/tiny_model.h"
 #include "package/writer.h"
@@ -26,11 +27,9 @@ std::vector<float> LogitsOf(const std::string& text) { return ExpectedLogits(*Ti
 class LoadTest : public ::testing::Test {
  protected:
   LoadTest() {
-    const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    directory_ = std::filesystem::path(::testing::TempDir()) / ("load_test." + test);
+    directory_ = temp_ / "package";
     manifest_.self_checks = {{TinyText(3, 1), LogitsOf(TinyText(3, 1))}, {TinyText(9, 2), LogitsOf(TinyText(9, 2))}};
   }
-  ~LoadTest() override { std::filesystem::remove_all(directory_); }
 
   void WritePackage() {
     StagingOptions staging;
@@ -59,9 +58,10 @@ class LoadTest : public ::testing::Test {
     const absl::Status status = Load(options).status();
     EXPECT_EQ(status.code(), code) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
-    EXPECT_THAT(std::string(status.message()), HasSubstr("load_test.")) << "which package?";
+    EXPECT_THAT(std::string(status.message()), HasSubstr(directory_.string())) << "which package?";
   }
 
+  const TempDirectory temp_;
   std::filesystem::path directory_;
   Manifest manifest_ = TinyManifest();
   std::string tokenizer_bin_ = Tokenizer::FromJson(WordTokenizerJson(), "tokenizer.json")->Compile();

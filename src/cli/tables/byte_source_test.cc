@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temp_directory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -110,14 +111,14 @@ INSTANTIATE_TEST_SUITE_P(Formats, ByteSourceCompressed,
                          [](const auto& param) { return param.param.name.substr(9); });
 
 TEST(ByteSource, ReadsAFileAndKnowsItsSize) {
-  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "byte_source.txt";
+  const TempDirectory directory;
+  const std::filesystem::path path = directory / "rows.txt";
   std::ofstream(path) << "content";
   const auto source = OpenByteSource(path.string());
   ASSERT_TRUE(source.ok()) << source.status();
   EXPECT_EQ((*source)->total_bytes(), 7);
   EXPECT_EQ(*ReadAll(**source), "content");
   EXPECT_EQ((*source)->bytes_read(), 7);
-  std::filesystem::remove(path);
 }
 
 TEST(ByteSource, NamesWhatItCannotOpen) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/testing/temp_directory.h"
 #include "checkpoint/checkpoint.h"
 #include "model/weights.h"
 
@@ -22,7 +23,8 @@ std::vector<float> Values(const Checkpoint& checkpoint, const std::string& name)
 }
 
 TEST(TinyCheckpoint, HoldsTheSameModelInEveryForm) {
-  const std::filesystem::path root = std::filesystem::path(::testing::TempDir()) / "tiny_checkpoint_test";
+  const TempDirectory temp;
+  const std::filesystem::path root = temp / "checkpoint";
   for (const Architecture architecture : {Architecture::kBert, Architecture::kDistilBert}) {
     const TinyCheckpointOptions plain = {.architecture = architecture};
     std::vector<TinyCheckpointOptions> forms(3, plain);
@@ -45,7 +47,6 @@ TEST(TinyCheckpoint, HoldsTheSameModelInEveryForm) {
       EXPECT_EQ(Values(checkpoints[2], tensor.name), values) << tensor.name;
     }
   }
-  std::filesystem::remove_all(root);
 }
 
 TEST(TinyCheckpoint, HasATokenizerAsLargeAsItsEmbedding) {
