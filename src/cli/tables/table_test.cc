@@ -199,8 +199,7 @@ int64_t PeakMemoryBytes() {
 
 TEST(CsvTable, AQuoteLeftOpenDoesNotFillTheMemory) {
   constexpr int64_t kMiB = 1 << 20;
-  auto table =
-      OpenTable(std::make_unique<OpenQuoteSource>(64 * kMiB), "rows", {.format = kCsv, .max_row_bytes = kMiB});
+  auto table = OpenTable(std::make_unique<OpenQuoteSource>(64 * kMiB), "rows", {.format = kCsv, .max_row_bytes = kMiB});
   ASSERT_TRUE(table.ok()) << table.status();
   const int64_t before = PeakMemoryBytes();
   Row row;
