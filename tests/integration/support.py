@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -50,10 +51,13 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--model", str(model), *map(str, arguments)]
+        self.start(command, env=ENVIRONMENT | (env or {}), **options)
+
+    def start(self, command, **options):
+        # A file, not a pipe: nobody reads while the server runs, and a full pipe would stop it.
+        self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=ENVIRONMENT | (env or {}), **options)
-        self._log = []
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log, **options)
 
     def __enter__(self):
         self.wait_ready()
@@ -66,13 +70,12 @@ class Server:
                 self.process.wait(20)
         if self.process.poll() is None:
             self.process.kill()
-        self.finish()
+            self.process.wait(60)
 
     def wait_ready(self, seconds=30.0):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                self.finish()
                 raise AssertionError(f"serve ended with {self.process.returncode}: {self.log}")
             with contextlib.suppress(OSError):
                 if self.get("/health/ready").status == 200:
@@ -80,15 +83,11 @@ class Server:
             time.sleep(0.005)
         raise AssertionError("serve was not ready in time")
 
-    def finish(self):
-        """Waits for the end and keeps what was logged."""
-        out, err = self.process.communicate(timeout=60)
-        self._log.append(err.decode())
-        return out, err
-
     @property
     def log(self) -> str:
-        return "".join(self._log)
+        """All that was logged so far. The file's position is shared with the server, so it is left alone."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode()
 
     def request(self, method, path, body=None, headers=None, timeout=30) -> Answer:
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})

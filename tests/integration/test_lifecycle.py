@@ -206,14 +206,13 @@ def test_runs_as_nobody_without_home_from_a_read_only_package_behind_a_link(tmp_
         for library in pathlib.Path(os.environ["KS_ORT_LIB_DIR"]).glob("libonnxruntime.so*"):
             shutil.copy2(library, prefix / "lib", follow_symlinks=True)
         os.chmod(base, 0o755)
-        port = support.free_port()
-        process = subprocess.Popen(
-            [prefix / "bin/kubesentiment", "serve", "--model", base / "link", "--listen", f"127.0.0.1:{port}"],
-            user=65534, group=65534, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(prefix / "lib")})
         server = support.Server.__new__(support.Server)
-        server.port, server.url, server.process, server._log = port, f"http://127.0.0.1:{port}", process, []
+        server.port = support.free_port()
+        server.url = f"http://127.0.0.1:{server.port}"
+        server.start(
+            [prefix / "bin/kubesentiment", "serve", "--model", base / "link", "--listen", f"127.0.0.1:{server.port}"],
+            user=65534, group=65534, extra_groups=[], cwd="/",
+            env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(prefix / "lib")})
         with server:
             assert server.post("/predict", {"text": "I love this"}).json()["label"] == "POSITIVE"
     finally:
