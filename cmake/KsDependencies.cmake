@@ -2,6 +2,17 @@
 # libraries would cost the cold start two milliseconds.
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
+# Debian's package file names the shared libraries; their archives lie beside them.
+get_directory_property(_ks_imported IMPORTED_TARGETS)
+foreach(_ks_target IN LISTS _ks_imported)
+  get_target_property(_ks_location ${_ks_target} IMPORTED_LOCATION_NONE)
+  if(_ks_target MATCHES "^absl::" AND _ks_location MATCHES "\\.so[.0-9]*$")
+    string(REGEX REPLACE "\\.so[.0-9]*$" ".a" _ks_archive "${_ks_location}")
+    if(EXISTS "${_ks_archive}")
+      set_target_properties(${_ks_target} PROPERTIES IMPORTED_LOCATION_NONE "${_ks_archive}")
+    endif()
+  endif()
+endforeach()
 find_package(simdjson REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
