@@ -10,18 +10,18 @@ namespace ks {
 
 // What the scheduler must know of a backend; constant over its life.
 struct BackendFacts {
-  std::string name;                // "onnx", "pytorch", "fake": the value of the metrics' `backend` label
-  std::string precision;           // "fp32" or "int8"
-  int max_tokens = 0;              // of one run, T
-  int max_tokens_per_sequence = 0; // the model's window
-  int classes = 0;                 // C
+  std::string name;                 // "onnx", "pytorch", "fake": the value of the metrics' `backend` label
+  std::string precision;            // "fp32" or "int8"
+  int max_tokens = 0;               // of one run, T
+  int max_tokens_per_sequence = 0;  // the model's window
+  int classes = 0;                  // C
   int pad_id = 0;
-  bool pads = false;               // a run costs B * longest instead of T
-  int threads = 1;                 // cores that one run uses
+  bool pads = false;  // a run costs B * longest instead of T
+  int threads = 1;    // cores that one run uses
 };
 
-// One loaded model with its own scratch memory. One call at a time per object; different objects may run in parallel and
-// share the package's weights.
+// One loaded model with its own scratch memory. One call at a time per object; different objects may run in parallel
+// and share the package's weights.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -30,14 +30,15 @@ class Backend {
 
   // Runs the classifier once over a packed batch.
   //
-  // Shapes as in batch.h; returns logits float32 [B, C]. Requires 1 <= B <= T <= facts().max_tokens, every sequence of 1 to
-  // facts().max_tokens_per_sequence tokens, every id in the vocabulary.
+  // Shapes as in batch.h; returns logits float32 [B, C]. Requires 1 <= B <= T <= facts().max_tokens, every sequence of
+  // 1 to facts().max_tokens_per_sequence tokens, every id in the vocabulary.
   //
-  // Cost grows with T (with B * longest where facts().pads). Blocks for the whole forward pass; does not observe deadlines:
-  // the batcher does that before the call. `batch` is only read during the call; the result owns its memory.
+  // Cost grows with T (with B * longest where facts().pads). Blocks for the whole forward pass; does not observe
+  // deadlines: the batcher does that before the call. `batch` is only read during the call; the result owns its memory.
   //
   // Errors:
-  //   kInvalidArgument    T, B, a length or an id outside the ranges above (a bug in the batcher); the message gives the
+  //   kInvalidArgument    T, B, a length or an id outside the ranges above (a bug in the batcher); the message gives
+  //   the
   //                       numbers, never the ids' text
   //   kResourceExhausted  the runtime could not allocate; the caller may retry with a smaller batch
   //   kInternal           the runtime failed, or returned a shape other than [B, C], or a NaN; the message carries the
@@ -45,8 +46,8 @@ class Backend {
   virtual absl::StatusOr<Logits> Run(const PackedBatch& batch) = 0;
 };
 
-// Checks what every Run requires of its batch, for the implementations of Backend. `vocab_size` bounds the ids; pass 0 where
-// the implementation has no vocabulary.
+// Checks what every Run requires of its batch, for the implementations of Backend. `vocab_size` bounds the ids; pass 0
+// where the implementation has no vocabulary.
 absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int vocab_size);
 
 }  // namespace ks

@@ -10,12 +10,13 @@
 
 namespace ks {
 
-// Owns the mapping; views into it live as long as the object. The bytes are those of the page cache: nothing is read until
-// it is touched. A file that is truncated by others while mapped ends the process with SIGBUS, as with every mapping, so
-// only files that are replaced by rename (packages, checkpoints) are mapped. Safe to read from any thread.
+// Owns the mapping; views into it live as long as the object. The bytes are those of the page cache: nothing is read
+// until it is touched. A file that is truncated by others while mapped ends the process with SIGBUS, as with every
+// mapping, so only files that are replaced by rename (packages, checkpoints) are mapped. Safe to read from any thread.
 class MappedFile {
  public:
-  // Errors: kNotFound, kPermissionDenied (the message names the path), kInvalidArgument if `path` is not a regular file.
+  // Errors: kNotFound, kPermissionDenied (the message names the path), kInvalidArgument if `path` is not a regular
+  // file.
   static absl::StatusOr<MappedFile> Open(const std::filesystem::path& path);
 
   MappedFile() = default;

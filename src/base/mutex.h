@@ -1,5 +1,6 @@
-// std::mutex with Clang's thread-safety annotations: members say which mutex guards them and the tidy and sanitizer lanes
-// hold every access to it. (absl::Mutex is uninstrumented in Debian's build and gives ThreadSanitizer false races.)
+// std::mutex with Clang's thread-safety annotations: members say which mutex guards them and the tidy and sanitizer
+// lanes hold every access to it. (absl::Mutex is uninstrumented in Debian's build and gives ThreadSanitizer false
+// races.)
 #pragma once
 
 #include <condition_variable>

@@ -11,8 +11,8 @@ class ParallelFor {
  public:
   virtual ~ParallelFor() = default;
 
-  // Calls body(i) once for each i in [0, count), on any of the pool's threads, in any order, and returns when all are done.
-  // The calling thread takes part. `body` must not call Run of the same object.
+  // Calls body(i) once for each i in [0, count), on any of the pool's threads, in any order, and returns when all are
+  // done. The calling thread takes part. `body` must not call Run of the same object.
   virtual void Run(size_t count, const std::function<void(size_t)>& body) = 0;
 
   // How many calls may run at the same time, the caller's included; at least 1.

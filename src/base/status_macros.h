@@ -5,11 +5,11 @@
 
 #include "base/status.h"
 
-#define KS_RETURN_IF_ERROR(expression)                                 \
-  do {                                                                 \
-    if (absl::Status ks_status = (expression); !ks_status.ok()) {      \
-      return ks_status;                                                \
-    }                                                                  \
+#define KS_RETURN_IF_ERROR(expression)                            \
+  do {                                                            \
+    if (absl::Status ks_status = (expression); !ks_status.ok()) { \
+      return ks_status;                                           \
+    }                                                             \
   } while (false)
 
 #define KS_CONCAT_INNER(a, b) a##b

@@ -21,8 +21,8 @@ std::mt19937_64 SeededGenerator() {
 std::string NewUuid4() {
   thread_local std::mt19937_64 generator = SeededGenerator();
   uint64_t bits[2] = {generator(), generator()};
-  bits[0] = (bits[0] & ~0xF000ull) | 0x4000ull;                  // version 4
-  bits[1] = (bits[1] & ~(3ull << 62)) | (2ull << 62);            // variant 10
+  bits[0] = (bits[0] & ~0xF000ull) | 0x4000ull;        // version 4
+  bits[1] = (bits[1] & ~(3ull << 62)) | (2ull << 62);  // variant 10
   std::string uuid(36, '-');
   size_t digit = 0;
   for (size_t i = 0; i < uuid.size(); ++i) {
