@@ -1,7 +1,10 @@
 // The contract between the engine and whatever runs the model.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "backend/batch.h"
@@ -38,12 +41,27 @@ class Backend {
   //
   // Errors:
   //   kInvalidArgument    T, B, a length or an id outside the ranges above (a bug in the batcher); the message gives
-  //   the
-  //                       numbers, never the ids' text
+  //                       the numbers, never the ids' text
   //   kResourceExhausted  the runtime could not allocate; the caller may retry with a smaller batch
   //   kInternal           the runtime failed, or returned a shape other than [B, C], or a NaN; the message carries the
   //                       runtime's text
   virtual absl::StatusOr<Logits> Run(const PackedBatch& batch) = 0;
+
+  // What RunTraced shows of the inside: `tap` is "embeddings" (behind their norm), "layer.0", "layer.1", .. (behind the
+  // layer's second norm), in this order; `hidden` float32 [T, width], valid during the call. The last layer may be left
+  // incomplete by a backend that computes only what the head needs: then `hidden` is [B, width], the first token of
+  // each sequence.
+  struct Tap {
+    std::string_view tap;
+    std::span<const float> hidden;
+    int width = 0;
+  };
+  using TapSink = std::function<void(const Tap&)>;
+
+  // Run, with the hidden states on the way shown to `sink` on the calling thread. Slower, and may open a second model
+  // on its first call: for comparing backends. The logits are those of Run.
+  // Errors: as Run; kUnimplemented where the backend cannot.
+  virtual absl::StatusOr<Logits> RunTraced(const PackedBatch& batch, const TapSink& sink);
 };
 
 // Checks what every Run requires of its batch, for the implementations of Backend. `vocab_size` bounds the ids; pass 0

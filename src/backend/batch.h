@@ -9,8 +9,8 @@ namespace ks {
 
 // Sequences end to end, no padding. T = tokens of all sequences, B = sequences.
 //   input_ids       int32 [T]      token ids, special tokens included
-//   offsets         int32 [B + 1]  sequence i is input_ids[offsets[i] .. offsets[i + 1]); offsets[0] = 0, offsets[B] =
-//   T token_type_ids  int32 [T]      segment of each token, or empty where all are 0
+//   offsets         int32 [B + 1]  sequence i is input_ids[offsets[i] .. offsets[i + 1]); offsets[0] = 0, offsets[B] = T
+//   token_type_ids  int32 [T]      segment of each token, or empty where all are 0
 // Views: the owner keeps the arrays alive and unchanged during the call.
 struct PackedBatch {
   std::span<const int32_t> input_ids;

@@ -3,8 +3,8 @@
 // itself. Every node costs about 50 us when a session opens, so three of ours stand for what would be many (domain
 // "kubesentiment", version 1):
 //
-//   Embeddings(ids i32 [T], offsets i32 [B+1], words [V, H], positions [P, H], type_ids i32 [T]?, types [K, H]?) -> [T,
-//   H]
+//   Embeddings(ids i32 [T], offsets i32 [B+1], words [V, H], positions [P, H], type_ids i32 [T]?, types [K, H]?)
+//       -> [T, H]
 //     words[ids[t]] + positions[t - start of its sequence] + types[type_ids[t]]
 //   PackedAttention(query [T, H], key [T, H], value [T, H], offsets i32 [B+1]; heads: int) -> [T, H]
 //     softmax(q k^T / sqrt(H / heads)) v inside each sequence and head

@@ -17,11 +17,9 @@ namespace ks {
 //
 // Errors, each naming the key, what was expected and what was found:
 //   kInvalidArgument     not JSON; a key missing or of the wrong type; a size out of range; heads that do not divide
-//   the
-//                        width; labels with gaps, duplicates or contradicting num_labels; an unknown problem_type
+//                        the width; labels with gaps, duplicates or contradicting num_labels; an unknown problem_type
 //   kFailedPrecondition  a sound model that this program cannot run: its model_type (with the supported ones), its
-//   head,
-//                        activation function or position embeddings; a decoder; quantised weights
+//                        head, activation function or position embeddings; a decoder; quantised weights
 absl::StatusOr<ClassifierSpec> ParseConfig(std::string_view json, std::string_view name);
 
 // Checks the names of a classifier's labels: at least one, valid UTF-8 of 1 to 256 bytes without control characters, no

@@ -25,8 +25,7 @@ class Package {
   // includes the `..data` link of a Kubernetes volume). Reads the manifest and compares the size of every file;
   // contents are Verify's. Each error names the file, what was expected and what was found:
   //   kNotFound            no such directory; no manifest.json in it (the message says how a package is made); a file
-  //   of
-  //                        the manifest is missing
+  //                        of the manifest is missing
   //   kDataLoss            a file's size is not the manifest's; the manifest is damaged or lacks a needed file
   //   kFailedPrecondition  another format version
   //   kPermissionDenied

@@ -1,6 +1,7 @@
 // The one place that knows what a batch must look like; every Backend calls it before it touches an id.
 // Tested by check_batch_test.cc.
 #include "backend/backend.h"
+
 #include "base/status.h"
 
 namespace ks {
@@ -45,6 +46,11 @@ absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Logits> Backend::RunTraced(const PackedBatch&, const TapSink&) {
+  return absl::UnimplementedError(
+      ToAbsl(Cat("backend ", facts().name, " in ", facts().precision, " cannot show its hidden states")));
 }
 
 }  // namespace ks
