@@ -1,5 +1,35 @@
-// The operators of the serving graph that ONNX Runtime does not have (graph/serving_graph.cc says what each computes).
-// Private to backend/onnx.
+// Our operators, which ONNX Runtime does not have: domain "kubesentiment", version 1. Private to backend/onnx.
+//
+// T = tokens of all sequences end to end, B = sequences, H = hidden size; rows [T, ..] may also be first tokens, [B, ..].
+// Types are float32 unless said; `?` marks an input that may be left out (and, where it is the last, simply not given).
+// Weights are initializers: the shapes and sizes of those of Int8Linear are checked when the session opens.
+//
+// Of the fp32 graph (graph/serving_graph.cc says why they exist):
+//   Embeddings(ids i32 [T], offsets i32 [B+1], words [V, H], positions [P, H], type_ids i32 [T]?, types [Y, H]?)
+//       -> [T, H]
+//     words[ids[t]] + types[type_ids[t]] + positions[t - start of its sequence]
+//   PackedAttention(query [T, H], key [T, H], value [T, H], offsets i32 [B+1]; heads: int) -> [T, H]
+//     softmax(q k^T / sqrt(H / heads)) v inside each sequence and head
+//   FirstTokens(x [T, N], offsets i32 [B+1]) -> [B, N]
+//     the row of each sequence's first token
+//
+// Of the int8 graph, in which every float operation is ours, so that a text has the same bits in any batch and on any
+// instruction set (kernels/dispatch.h). FirstTokens belongs to it too:
+//   EmbeddingsHalf(ids i32 [T], offsets i32 [B+1], words f16 [V, H], positions f16 [P, H], type_ids i32 [T]?,
+//                  types f16 [Y, H]?) -> [T, H]
+//     Embeddings, its tables widened exactly
+//   PackedAttentionQkv(qkv [T, 3H], offsets i32 [B+1]; heads: int) -> [T, H]
+//     PackedAttention whose query, key and value are the columns [0, H), [H, 2H) and [2H, 3H)
+//   Int8Linear(x [T, K], packed u8 [bytes], scales [N16], column_sums i32 [N16], bias [N16], residual [T, N]?;
+//              inputs: int K, outputs: int N, gelu: int 0 or 1) -> [T, N]
+//     kernels/int8_linear.h over rows of x that are quantised on the way: f(..) + residual. `packed` holds
+//     PackedInt8Bytes(N, K) signed bytes and begins at a multiple of 64 in its file; N16 = PaddedOutputs(N)
+//   LinearF32(x [T, K], weight [N, K], bias [N]; gelu: int 0 or 1) -> [T, N]
+//     kernels/linear.h, for what is not quantised
+//   LayerNormRows(x [T, H], gamma [H], beta [H], residual [T, H]?; epsilon: float) -> [T, H]
+//     the norm of x + residual, kernels/rows.h. Where Int8Linear adds the residual the bits are the same
+//   Tanh(x [B, H]) -> [B, H], Relu(x [B, H]) -> [B, H]
+//     the pooler's activations
 #pragma once
 
 #include <memory>
