@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kMaxNameBytes = 128;
 constexpr size_t kMaxFiles = 100;
 constexpr size_t kMaxSelfChecks = 1000;
+constexpr size_t kMaxFp32Layers = 1000;
 
 bool IsSha256(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -47,9 +48,9 @@ absl::Status ReadFormat(const JsonObject& object, std::string_view name, Manifes
   KS_ASSIGN_OR_RETURN(const std::string_view text, format.AsString());
   if (text != kPackageFormat) return format.Unexpected(Cat("\"", kPackageFormat, "\""));
   KS_ASSIGN_OR_RETURN(manifest.format_version, object.RequireInt("format_version", 1, INT32_MAX));
-  if (manifest.format_version != kPackageFormatVersion) {
-    return FailedPrecondition(name, ": format_version: expected ", kPackageFormatVersion,
-                              ", which this program reads, found ", manifest.format_version,
+  if (manifest.format_version < kOldestPackageFormatVersion || manifest.format_version > kPackageFormatVersion) {
+    return FailedPrecondition(name, ": format_version: expected ", kOldestPackageFormatVersion, " or ",
+                              kPackageFormatVersion, ", which this program reads, found ", manifest.format_version,
                               "; convert the checkpoint again, or use the program that wrote it");
   }
   return absl::OkStatus();
@@ -65,7 +66,24 @@ absl::Status ReadPrecisions(const JsonObject& object, Manifest& manifest) {
     }
     manifest.precisions.emplace_back(text);
   }
-  return elements.empty() ? object.Find("precisions")->Problem("expected at least one, found none") : absl::OkStatus();
+  if (elements.empty()) return object.Find("precisions")->Problem("expected at least one, found none");
+  if (manifest.format_version < 2 && manifest.HasPrecision("int8")) {
+    return object.Find("precisions")->Problem("int8 came with format_version 2, this one is 1");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadInt8(const JsonObject& object, Manifest& manifest) {
+  if (!manifest.HasPrecision("int8")) return absl::OkStatus();
+  KS_ASSIGN_OR_RETURN(const JsonValue value, object.Require("int8"));
+  KS_ASSIGN_OR_RETURN(const JsonObject int8, value.AsObject());
+  KS_ASSIGN_OR_RETURN(manifest.int8.calibrated, int8.OptionalBool("calibrated", false));
+  KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> layers, RequireArray(int8, "fp32_layers", kMaxFp32Layers));
+  for (const JsonValue& layer : layers) {
+    KS_ASSIGN_OR_RETURN(const std::string_view name, layer.AsString());
+    manifest.int8.fp32_layers.emplace_back(name);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadFiles(const JsonObject& object, Manifest& manifest) {
@@ -85,26 +103,35 @@ absl::Status ReadFiles(const JsonObject& object, Manifest& manifest) {
   return absl::OkStatus();
 }
 
+// The array `key`, one number for each of `labels`.
+absl::Status ReadLogits(const JsonObject& entry, std::string_view key, size_t labels, std::vector<float>& logits) {
+  KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> values, RequireArray(entry, key, labels));
+  if (values.size() != labels) {
+    return entry.Find(key)->Problem(Cat("expected ", labels, " numbers, one for each label, found ", values.size()));
+  }
+  for (const JsonValue& logit : values) {
+    KS_ASSIGN_OR_RETURN(const double value, logit.AsDouble());
+    if (std::abs(value) > std::numeric_limits<float>::max()) {
+      return logit.Unexpected("a number that a float can hold");
+    }
+    // Plus 0: -0 becomes 0, which is what it would be read as the next time.
+    logits.push_back(static_cast<float>(value) + 0.0f);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadSelfChecks(const JsonObject& object, Manifest& manifest) {
   KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> elements, RequireArray(object, "self_checks", kMaxSelfChecks));
   for (const JsonValue& element : elements) {
     KS_ASSIGN_OR_RETURN(const JsonObject entry, element.AsObject());
     SelfCheck& check = manifest.self_checks.emplace_back();
     KS_ASSIGN_OR_RETURN(check.text, entry.RequireString("text"));
-    KS_ASSIGN_OR_RETURN(const std::vector<JsonValue> logits,
-                        RequireArray(entry, "fp32_logits", manifest.spec.labels.size()));
-    if (logits.size() != manifest.spec.labels.size()) {
-      return entry.Find("fp32_logits")
-          ->Problem(
-              Cat("expected ", manifest.spec.labels.size(), " numbers, one for each label, found ", logits.size()));
+    const size_t labels = manifest.spec.labels.size();
+    if (manifest.HasPrecision("fp32")) {
+      KS_RETURN_IF_ERROR(ReadLogits(entry, "fp32_logits", labels, check.fp32_logits));
     }
-    for (const JsonValue& logit : logits) {
-      KS_ASSIGN_OR_RETURN(const double value, logit.AsDouble());
-      if (std::abs(value) > std::numeric_limits<float>::max()) {
-        return logit.Unexpected("a number that a float can hold");
-      }
-      // Plus 0: -0 becomes 0, which is what it would be read as the next time.
-      check.fp32_logits.push_back(static_cast<float>(value) + 0.0f);
+    if (manifest.HasPrecision("int8")) {
+      KS_RETURN_IF_ERROR(ReadLogits(entry, "int8_logits", labels, check.int8_logits));
     }
   }
   return absl::OkStatus();
@@ -117,6 +144,12 @@ absl::StatusOr<float> ReadTemperature(const JsonObject& object) {
   return static_cast<float>(temperature);
 }
 
+void WriteLogits(std::string_view key, const std::vector<float>& logits, JsonWriter& json) {
+  json.Key(key).BeginArray();
+  for (const float logit : logits) json.Float(logit);
+  json.EndArray();
+}
+
 }  // namespace
 
 bool IsModelName(std::string_view name) {
@@ -124,6 +157,10 @@ bool IsModelName(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
   });
+}
+
+bool Manifest::HasPrecision(std::string_view precision) const {
+  return std::find(precisions.begin(), precisions.end(), precision) != precisions.end();
 }
 
 std::string ManifestToJson(const Manifest& manifest) {
@@ -135,7 +172,14 @@ std::string ManifestToJson(const Manifest& manifest) {
   json.Key("temperature").Float(manifest.temperature).Key("window").Int(manifest.window);
   json.Key("precisions").BeginArray();
   for (const std::string& precision : manifest.precisions) json.String(precision);
-  json.EndArray().Key("files").BeginArray();
+  json.EndArray();
+  if (manifest.HasPrecision("int8")) {
+    json.Key("int8").BeginObject().Key("calibrated").Bool(manifest.int8.calibrated).Key("fp32_layers").BeginArray();
+    for (const std::string& layer : manifest.int8.fp32_layers) json.String(layer);
+    json.EndArray().EndObject();
+  }
+  if (manifest.gate_skipped) json.Key("gate_skipped").Bool(true);
+  json.Key("files").BeginArray();
   for (const PackageFile& file : manifest.files) {
     json.BeginObject().Key("name").String(file.name).Key("size_bytes").Int(file.size_bytes);
     json.Key("sha256").String(file.sha256);
@@ -144,9 +188,10 @@ std::string ManifestToJson(const Manifest& manifest) {
   }
   json.EndArray().Key("self_checks").BeginArray();
   for (const SelfCheck& check : manifest.self_checks) {
-    json.BeginObject().Key("text").String(check.text).Key("fp32_logits").BeginArray();
-    for (const float logit : check.fp32_logits) json.Float(logit);
-    json.EndArray().EndObject();
+    json.BeginObject().Key("text").String(check.text);
+    if (manifest.HasPrecision("fp32")) WriteLogits("fp32_logits", check.fp32_logits, json);
+    if (manifest.HasPrecision("int8")) WriteLogits("int8_logits", check.int8_logits, json);
+    json.EndObject();
   }
   json.EndArray().Key("source_sha256").String(manifest.source_sha256).EndObject();
   return IndentJson(json.text()) + "\n";
@@ -166,6 +211,8 @@ absl::StatusOr<Manifest> ManifestFromJson(std::string_view json, std::string_vie
   KS_ASSIGN_OR_RETURN(manifest.temperature, ReadTemperature(object));
   KS_ASSIGN_OR_RETURN(manifest.window, object.RequireInt("window", 1, manifest.spec.encoder.max_positions));
   KS_RETURN_IF_ERROR(ReadPrecisions(object, manifest));
+  KS_RETURN_IF_ERROR(ReadInt8(object, manifest));
+  KS_ASSIGN_OR_RETURN(manifest.gate_skipped, object.OptionalBool("gate_skipped", false));
   KS_RETURN_IF_ERROR(ReadFiles(object, manifest));
   KS_RETURN_IF_ERROR(ReadSelfChecks(object, manifest));
   KS_ASSIGN_OR_RETURN(manifest.source_sha256, RequireSha256(object, "source_sha256"));

@@ -12,8 +12,10 @@
 
 namespace ks {
 
-// Readers take this version and the one before it (there is none before 1).
-inline constexpr int kPackageFormatVersion = 1;
+// Readers take this version and the one before it. 1: fp32 alone. 2: int8, with logits of its own; then what fp32 needs
+// is optional.
+inline constexpr int kPackageFormatVersion = 2;
+inline constexpr int kOldestPackageFormatVersion = kPackageFormatVersion - 1;
 
 // The value of the manifest's "format".
 inline constexpr std::string_view kPackageFormat = "kubesentiment-package";
@@ -24,14 +26,22 @@ inline constexpr size_t kMaxManifestBytes = 16 << 20;
 struct PackageFile {
   std::string name;  // no directory part
   int64_t size_bytes = 0;
-  std::string sha256;     // 64 hexadecimal digits
-  bool optional = false;  // not needed to serve (portable.onnx): an installation may leave it out
+  std::string sha256;  // 64 hexadecimal digits
+  // Not needed to serve in the first precision (portable.onnx; fp32 beside int8): an installation may leave it out.
+  bool optional = false;
 };
 
-// A bundled text with the logits this package must give for it.
+// A bundled text with the logits this package must give for it, in each of its precisions; of the others, none.
 struct SelfCheck {
   std::string text;
-  std::vector<float> fp32_logits;  // [C]
+  std::vector<float> fp32_logits = {};  // [C]  to be met closely: the runtime's own arithmetic
+  std::vector<float> int8_logits = {};  // [C]  to be met to the bit
+};
+
+// How the int8 weights were made.
+struct Int8Description {
+  bool calibrated = false;               // fitted to texts; otherwise each weight is rounded alone
+  std::vector<std::string> fp32_layers;  // names of the dense layers left in fp32
 };
 
 struct Manifest {
@@ -40,11 +50,15 @@ struct Manifest {
   ClassifierSpec spec;
   float temperature = 1.0f;             // divides the logits inside softmax and sigmoid only
   int window = 0;                       // longest sequence in tokens, special ones included
-  std::vector<std::string> precisions;  // "fp32", later "int8"
+  std::vector<std::string> precisions;  // "fp32", "int8"
+  Int8Description int8;                 // where precisions has it
+  bool gate_skipped = false;            // convert was told not to compare the precisions (--no-gate)
   std::vector<PackageFile> files;       // every file but manifest.json and validation.json, by name
   std::vector<SelfCheck> self_checks;
   std::string
       source_sha256;  // of the checkpoint's weights, config and tokenizer: provenance without time, host or path
+
+  bool HasPrecision(std::string_view precision) const;
 };
 
 // True for a name that Manifest::name may have.

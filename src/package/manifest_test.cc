@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
+#include <vector>
 
 namespace ks {
 namespace {
@@ -65,7 +67,7 @@ TEST(Manifest, WritesTheSameAgainAfterReadingMinusZero) {
 
 TEST(Manifest, IsIndentedForPeople) {
   EXPECT_THAT(ManifestToJson(Sample()),
-              HasSubstr("{\n  \"format\": \"kubesentiment-package\",\n  \"format_version\": 1,\n"));
+              HasSubstr("{\n  \"format\": \"kubesentiment-package\",\n  \"format_version\": 2,\n"));
   EXPECT_THAT(ManifestToJson(Sample()), HasSubstr("\"fp32_logits\": [-1.5, 0.1]\n"));
 }
 
@@ -77,10 +79,79 @@ absl::Status ErrorAfter(std::string_view from, std::string_view to) {
 }
 
 TEST(Manifest, RefusesAnotherFormatVersionNamingBoth) {
-  const absl::Status status = ErrorAfter("\"format_version\": 1", "\"format_version\": 2");
+  const absl::Status status = ErrorAfter("\"format_version\": 2", "\"format_version\": 3");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(),
-              HasSubstr("x/manifest.json: format_version: expected 1, which this program reads, found 2"));
+              HasSubstr("x/manifest.json: format_version: expected 1 or 2, which this program reads, found 3"));
+}
+
+TEST(Manifest, ReadsTheVersionBefore) {
+  std::string text = ManifestToJson(Sample());
+  const std::string_view version = "\"format_version\": 2";
+  const auto read = ManifestFromJson(text.replace(text.find(version), version.size(), "\"format_version\": 1"), "m");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->format_version, 1);
+  EXPECT_EQ(read->precisions, std::vector<std::string>{"fp32"});
+}
+
+Manifest Int8Sample() {
+  Manifest manifest = Sample();
+  manifest.precisions = {"fp32", "int8"};
+  manifest.self_checks[0].int8_logits = {-1.4375f, 0.1f};
+  manifest.int8 = {.calibrated = true, .fp32_layers = {"layer.1.ffn.out"}};
+  manifest.gate_skipped = true;
+  return manifest;
+}
+
+TEST(Manifest, ReadsBackWhatItWroteOfInt8) {
+  const std::string json = ManifestToJson(Int8Sample());
+  const auto read = ManifestFromJson(json, "manifest.json");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_TRUE(read->HasPrecision("fp32"));
+  EXPECT_TRUE(read->HasPrecision("int8"));
+  EXPECT_EQ(read->self_checks[0].int8_logits, Int8Sample().self_checks[0].int8_logits);
+  EXPECT_TRUE(read->int8.calibrated);
+  EXPECT_EQ(read->int8.fp32_layers, std::vector<std::string>{"layer.1.ffn.out"});
+  EXPECT_TRUE(read->gate_skipped);
+  EXPECT_EQ(ManifestToJson(*read), json);
+}
+
+TEST(Manifest, OfInt8AloneHasNoFp32Logits) {
+  Manifest manifest = Int8Sample();
+  manifest.precisions = {"int8"};
+  const auto read = ManifestFromJson(ManifestToJson(manifest), "manifest.json");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_FALSE(read->HasPrecision("fp32"));
+  EXPECT_TRUE(read->self_checks[0].fp32_logits.empty());
+}
+
+TEST(Manifest, GivesBackTheBitsOfLogits) {
+  Manifest manifest = Int8Sample();
+  float value = 0.1f;
+  for (int i = 0; i < 2000; ++i) {
+    value = std::nextafter(value * -1.0137f, 10.0f);
+    manifest.self_checks[0].int8_logits = {value, 1 / value};
+    const auto read = ManifestFromJson(ManifestToJson(manifest), "manifest.json");
+    ASSERT_EQ(read->self_checks[0].int8_logits, manifest.self_checks[0].int8_logits);
+    if (std::abs(value) > 1e30f) value = 1e-30f;
+  }
+}
+
+TEST(Manifest, NamesTheFieldOfInt8ThatIsWrong) {
+  const auto error = [](std::string_view from, std::string_view to) {
+    std::string json = ManifestToJson(Int8Sample());
+    const size_t at = json.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    const absl::Status status = ManifestFromJson(json.replace(at, from.size(), to), "m.json").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    return std::string(status.message());
+  };
+  EXPECT_THAT(error("\"int8_logits\"", "\"logits\""), HasSubstr("self_checks[0].int8_logits: missing"));
+  EXPECT_THAT(error("[-1.4375, 0.1]", "[]"), HasSubstr("self_checks[0].int8_logits: expected 2 numbers"));
+  EXPECT_THAT(error("\"int8\": {", "\"int4\": {"), HasSubstr("int8: missing"));
+  EXPECT_THAT(error("\"layer.1.ffn.out\"", "7"), HasSubstr("int8.fp32_layers[0]: expected"));
+  EXPECT_THAT(error("\"format_version\": 2", "\"format_version\": 1"),
+              HasSubstr("int8 came with format_version 2, this one is 1"));
 }
 
 TEST(Manifest, NamesTheFieldThatIsWrong) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 
@@ -60,17 +61,39 @@ absl::Status CheckFile(const fs::path& directory, const PackageFile& file) {
   return absl::OkStatus();
 }
 
+// What a backend opens for a precision.
+std::vector<std::string_view> FilesOf(std::string_view precision) {
+  if (precision == "int8") return {kInt8WeightsFile, kInt8GraphFile};
+  return {kWeightsFile, kFp32GraphFile};
+}
+
 // What the manifest must name for this program to serve the package.
 absl::Status CheckNeeded(const Manifest& manifest, const fs::path& manifest_path) {
   std::vector<std::string_view> needed = {kTokenizerJsonFile, kTokenizerBinFile};
-  const bool fp32 = std::count(manifest.precisions.begin(), manifest.precisions.end(), "fp32") > 0;
-  if (fp32) needed.insert(needed.end(), {kWeightsFile, kFp32GraphFile});
+  for (const std::string& precision : manifest.precisions) {
+    const std::vector<std::string_view> files = FilesOf(precision);
+    needed.insert(needed.end(), files.begin(), files.end());
+  }
   for (const std::string_view name : needed) {
     const bool found = std::any_of(manifest.files.begin(), manifest.files.end(),
                                    [&](const PackageFile& file) { return file.name == name; });
     if (!found) return DataLoss(manifest_path.string(), ": files: expected ", name, " among them");
   }
   return absl::OkStatus();
+}
+
+// The precisions whose files are there; the others' are optional, which CheckFile has seen.
+std::vector<std::string> PrecisionsIn(const fs::path& directory, const Manifest& manifest) {
+  std::vector<std::string> precisions;
+  for (const std::string& precision : manifest.precisions) {
+    const std::vector<std::string_view> files = FilesOf(precision);
+    const bool whole = std::all_of(files.begin(), files.end(), [&](std::string_view file) {
+      std::error_code ignored;
+      return fs::exists(directory / file, ignored);
+    });
+    if (whole) precisions.push_back(precision);
+  }
+  return precisions;
 }
 
 }  // namespace
@@ -84,8 +107,17 @@ absl::StatusOr<std::shared_ptr<const Package>> Package::Open(const fs::path& dir
   for (const PackageFile& file : package->manifest_.files) {
     KS_RETURN_IF_ERROR(CheckFile(package->directory_, file));
   }
+  package->precisions_ = PrecisionsIn(package->directory_, package->manifest_);
+  if (package->precisions_.empty()) {
+    return NotFound(package->directory_.string(), ": expected the files of ",
+                    absl::StrJoin(package->manifest_.precisions, " or "), ", found neither's");
+  }
   KS_ASSIGN_OR_RETURN(package->tokenizer_, MappedFile::Open(package->directory_ / kTokenizerBinFile));
   return package;
+}
+
+bool Package::HasPrecision(std::string_view precision) const {
+  return std::find(precisions_.begin(), precisions_.end(), precision) != precisions_.end();
 }
 
 absl::Status Package::Verify() const {

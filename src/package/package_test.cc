@@ -91,6 +91,21 @@ TEST_F(PackageTest, WorksWithoutItsOptionalFiles) {
   EXPECT_TRUE((*package)->Verify().ok());
 }
 
+TEST_F(PackageTest, OfInt8ServesWithoutWhatFp32Needs) {
+  ASSERT_TRUE(WriteTestPackage(directory_, "content", {}, {"fp32", "int8"}).ok());
+  EXPECT_EQ((*Package::Open(directory_))->precisions(), (std::vector<std::string>{"fp32", "int8"}));
+  fs::remove(directory_ / kWeightsFile);
+  fs::remove(directory_ / kFp32GraphFile);
+  const auto package = Package::Open(directory_);
+  ASSERT_TRUE(package.ok()) << package.status();
+  EXPECT_EQ((*package)->precisions(), std::vector<std::string>{"int8"});
+  EXPECT_TRUE((*package)->manifest().HasPrecision("fp32")) << "as it was converted";
+  EXPECT_FALSE((*package)->HasPrecision("fp32"));
+  EXPECT_TRUE((*package)->Verify().ok());
+  fs::remove(directory_ / kInt8WeightsFile);
+  ExpectOpenFails(absl::StatusCode::kNotFound, "int8.bin: missing, expected 7 bytes by manifest.json");
+}
+
 TEST_F(PackageTest, NamesTheFileOfAnotherSize) {
   WritePackage();
   Overwrite(kWeightsFile, "conten");
@@ -123,9 +138,9 @@ TEST_F(PackageTest, RefusesAManifestWithoutANeededFile) {
 
 TEST_F(PackageTest, RefusesAnotherFormatVersion) {
   WritePackage();
-  EditManifest("\"format_version\": 1", "\"format_version\": 7");
+  EditManifest("\"format_version\": 2", "\"format_version\": 7");
   ExpectOpenFails(absl::StatusCode::kFailedPrecondition,
-                  "format_version: expected 1, which this program reads, found 7");
+                  "format_version: expected 1 or 2, which this program reads, found 7");
 }
 
 TEST_F(PackageTest, StaysWithTheDirectoryThatALinkNamedWhenOpened) {
