@@ -9,7 +9,10 @@ namespace {
 constexpr struct {
   IsaLevel isa;
   std::string_view name;
-} kNames[] = {{IsaLevel::kScalar, "scalar"}, {IsaLevel::kAvx2, "avx2"}, {IsaLevel::kAvx512, "avx512"}};
+} kNames[] = {{IsaLevel::kScalar, "scalar"},
+              {IsaLevel::kAvx2, "avx2"},
+              {IsaLevel::kAvx512, "avx512"},
+              {IsaLevel::kAvx512Vnni, "avx512vnni"}};
 
 }  // namespace
 
@@ -20,13 +23,16 @@ bool IsSupported(IsaLevel isa) {
 #if defined(__x86_64__)
     // These ask the operating system too (XCR0).
     case IsaLevel::kAvx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     case IsaLevel::kAvx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && IsSupported(IsaLevel::kAvx2);
+    case IsaLevel::kAvx512Vnni:
+      return __builtin_cpu_supports("avx512vnni") && IsSupported(IsaLevel::kAvx512);
 #else
     case IsaLevel::kAvx2:
     case IsaLevel::kAvx512:
+    case IsaLevel::kAvx512Vnni:
       return false;
 #endif
   }
@@ -53,6 +59,8 @@ const KernelTable& Kernels(IsaLevel isa) {
       return kAvx2Kernels;
     case IsaLevel::kAvx512:
       return kAvx512Kernels;
+    case IsaLevel::kAvx512Vnni:
+      return kAvx512VnniKernels;
 #endif
     default:
       return kScalarKernels;

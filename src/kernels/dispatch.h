@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/int8_linear.h"
 #include "kernels/linear.h"
 #include "kernels/rows.h"
 
@@ -25,8 +26,9 @@ namespace ks {
 // In ascending order of preference.
 enum class IsaLevel : uint8_t {
   kScalar,  // the reference; any CPU
-  kAvx2,    // AVX2 and FMA
+  kAvx2,    // AVX2, FMA and F16C
   kAvx512,  // AVX-512 F, BW, DQ, VL
+  kAvx512Vnni,
 };
 
 // Kernels have no state: any thread may call any of them at any time on memory that no other thread writes.
@@ -38,6 +40,9 @@ struct KernelTable {
   void (*layer_norm)(const LayerNormArgs& args);         // rows.h
   void (*softmax)(const SoftmaxArgs& args);              // rows.h
   void (*embed)(const EmbedArgs& args);                  // rows.h
+  void (*embed_half)(const EmbedHalfArgs& args);         // rows.h
+  void (*quantize_rows)(const QuantizeRowsArgs& args);   // int8_linear.h
+  void (*int8_linear)(const Int8LinearArgs& args);       // int8_linear.h
 
   // y[i] = f(x[i]) for i in [0, n); x and y may be the same array. Errors against the exact value, over all finite x:
   //   exp   relative error <= 1e-7 where the result is normal; 0 below -87.33, inf above 88.72
@@ -65,7 +70,7 @@ const KernelTable& Kernels(IsaLevel isa);
 // Kernels(BestIsa()).
 const KernelTable& BestKernels();
 
-// "scalar", "avx2", "avx512", and back; nothing for another name.
+// "scalar", "avx2", "avx512", "avx512vnni", and back; nothing for another name.
 std::string_view IsaName(IsaLevel isa);
 std::optional<IsaLevel> IsaFromName(std::string_view name);
 

@@ -22,7 +22,7 @@ TEST(Dispatch, GivesEachLevelItsOwnTable) {
 }
 
 TEST(Dispatch, NamesLevelsBothWays) {
-  for (IsaLevel isa : {IsaLevel::kScalar, IsaLevel::kAvx2, IsaLevel::kAvx512})
+  for (IsaLevel isa : {IsaLevel::kScalar, IsaLevel::kAvx2, IsaLevel::kAvx512, IsaLevel::kAvx512Vnni})
     EXPECT_EQ(IsaFromName(IsaName(isa)), isa);
   EXPECT_EQ(IsaFromName("avx512"), IsaLevel::kAvx512);
   EXPECT_EQ(IsaFromName("AVX2"), std::nullopt);

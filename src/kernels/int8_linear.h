@@ -13,12 +13,16 @@ inline constexpr int kInt8Inputs = 4;
 constexpr int PaddedOutputs(int outputs) { return (outputs + kInt8Outputs - 1) / kInt8Outputs * kInt8Outputs; }
 constexpr int PaddedInputs(int inputs) { return (inputs + kInt8Inputs - 1) / kInt8Inputs * kInt8Inputs; }
 
+// Rows this narrow count as zeros: 255 / range would overflow.
+inline constexpr float kInt8SmallestRange = 0x1p-120f;
+
 // x[k] is about scale * (q[k] - zero_point) within each row. With low = min(0, min x) and high = max(0, max x):
-//   scale      = (high - low) / 255      a row of zeros: scale 0
+//   scale      = (high - low) / 255      0 where that range is below kInt8SmallestRange, and then zero_point and q are 0
 //   zero_point = round(-low / scale)     in [0, 255]
 //   q[k]       = clamp(round(x[k] * (1 / scale)) + zero_point, 0, 255)
 // rounding to the nearest, even on ties; 1 / scale is 255 / (high - low), divided once. Zero is exact. A row that holds
-// a NaN or an infinity gets the scale NaN, so that it shows in every output.
+// a NaN or an infinity gets the scale NaN, one whose range overflows the scale infinity and the sums 0: both show as
+// NaN in every output.
 //
 // Shapes (T rows, K inputs, row-major):
 //   x            float32 [T, K]                rows `x_stride` floats apart (>= K)

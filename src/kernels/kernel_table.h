@@ -3,6 +3,7 @@
 
 #include "kernels/attention_kernel.h"
 #include "kernels/dispatch.h"
+#include "kernels/int8_linear_kernel.h"
 #include "kernels/linear_kernel.h"
 #include "kernels/rows_kernel.h"
 
@@ -16,7 +17,10 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .linear = LinearKernel<L>::Run,
       .layer_norm = RowsKernel<L>::LayerNorm,
       .softmax = RowsKernel<L>::Softmax,
-      .embed = RowsKernel<L>::Embed,
+      .embed = RowsKernel<L>::template Embed<float>,
+      .embed_half = RowsKernel<L>::template Embed<unsigned short>,
+      .quantize_rows = Int8LinearKernel<L>::QuantizeRows,
+      .int8_linear = Int8LinearKernel<L>::Run,
       .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
       .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,
       .gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::Gelu>,
@@ -28,5 +32,6 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAvx512VnniKernels;
 
 }  // namespace ks

@@ -1,9 +1,15 @@
 // Times the kernels of the best instruction set on one thread, after checking their bits against the scalar reference.
 // Linear walks the matrices of several layers in turn, as a model does: one alone would stay in the second-level cache.
 #include <benchmark/benchmark.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
 
 #include "kernels/dispatch.h"
 #include "kernels/kernels_testing.h"
@@ -153,6 +159,146 @@ BENCHMARK(BM_Linear)
     ->Args({128, 384, 1536})
     ->Args({128, 1536, 384});
 
+// Bytes for one shape: rows that are quantised, and the matrices of several layers.
+struct Int8Layers {
+  static constexpr int kLayers = 6;
+
+  Int8Layers(int rows_in, int inputs_in, int outputs_in) : rows(rows_in), inputs(inputs_in), outputs(outputs_in) {
+    Random random(5);
+    x = random.Floats(static_cast<size_t>(rows) * inputs);
+    q.resize(static_cast<size_t>(rows) * inputs);
+    row_scales.resize(static_cast<size_t>(rows));
+    zero_points.resize(static_cast<size_t>(rows));
+    scales = random.Floats(static_cast<size_t>(outputs), 0.01f);
+    bias = random.Floats(static_cast<size_t>(outputs));
+    std::vector<int8_t> w(static_cast<size_t>(outputs) * inputs);
+    const size_t bytes = PackedInt8Bytes(outputs, inputs);
+    packed.reset(static_cast<int8_t*>(std::aligned_alloc(64, kLayers * bytes)));
+    column_sums.resize(static_cast<size_t>(kLayers) * outputs);
+    for (int i = 0; i < kLayers; ++i) {
+      for (int8_t& value : w) value = static_cast<int8_t>(random.Below(255) - 127);
+      PackInt8Weights(w.data(), outputs, inputs, packed.get() + i * bytes, column_sums.data() + i * outputs);
+    }
+    out.resize(static_cast<size_t>(rows) * outputs);
+  }
+
+  void Quantize(const KernelTable& kernels) {
+    kernels.quantize_rows({.x = x.data(),
+                           .x_stride = static_cast<size_t>(inputs),
+                           .q = q.data(),
+                           .q_stride = static_cast<size_t>(inputs),
+                           .scales = row_scales.data(),
+                           .zero_points = zero_points.data(),
+                           .rows = rows,
+                           .inputs = inputs});
+  }
+
+  Int8LinearArgs Args(size_t layer) {
+    return {.q = q.data(),
+            .q_stride = static_cast<size_t>(inputs),
+            .scales = row_scales.data(),
+            .zero_points = zero_points.data(),
+            .weights = {.packed = packed.get() + layer * PackedInt8Bytes(outputs, inputs),
+                        .scales = scales.data(),
+                        .column_sums = column_sums.data() + layer * outputs,
+                        .bias = bias.data(),
+                        .inputs = inputs,
+                        .outputs = outputs},
+            .out = out.data(),
+            .out_stride = static_cast<size_t>(outputs),
+            .rows = rows};
+  }
+
+  // The first rows of `out`, as `kernels` compute them.
+  std::vector<float> FirstRows(const KernelTable& kernels) {
+    constexpr int kChecked = 5;  // the reference is slow
+    Quantize(kernels);
+    Int8LinearArgs args = Args(kLayers - 1);
+    args.rows = std::min(rows, kChecked);
+    kernels.int8_linear(args);
+    return {out.begin(), out.begin() + static_cast<ptrdiff_t>(args.rows) * outputs};
+  }
+
+  struct Free {
+    void operator()(int8_t* p) const { std::free(p); }
+  };
+  int rows, inputs, outputs;
+  std::vector<float> x, row_scales, scales, bias, out;
+  std::vector<uint8_t> q;
+  std::vector<int32_t> zero_points, column_sums;
+  std::unique_ptr<int8_t, Free> packed;
+};
+
+// Arguments: rows, inputs, outputs.
+void BM_Int8Linear(benchmark::State& state, IsaLevel isa) {
+  const KernelTable& kernels = Kernels(isa);
+  Int8Layers work(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)), static_cast<int>(state.range(2)));
+  const std::vector<float> expected = work.FirstRows(Kernels(IsaLevel::kScalar));
+  if (DifferentBits(work.FirstRows(kernels), expected) != 0) {
+    return state.SkipWithError("int8 linear differs from the scalar reference");
+  }
+  size_t layer = 0;
+  for (auto _ : state) {
+    kernels.int8_linear(work.Args(layer++ % Int8Layers::kLayers));
+    benchmark::ClobberMemory();
+  }
+  // One multiplication and one addition count as two, as for floats.
+  const double operations = 2.0 * work.rows * work.inputs * work.outputs;
+  state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void BM_QuantizeRows(benchmark::State& state) {
+  Int8Layers work(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)), 16);
+  const std::vector<float> expected = work.FirstRows(Kernels(IsaLevel::kScalar));
+  if (DifferentBits(work.FirstRows(BestKernels()), expected) != 0) {
+    return state.SkipWithError("quantised rows differ from the scalar reference");
+  }
+  for (auto _ : state) {
+    work.Quantize(BestKernels());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * work.rows * work.inputs);
+}
+BENCHMARK(BM_QuantizeRows)->ArgNames({"T", "K"})->Args({64, 384})->Args({64, 1536});
+
+#if defined(__x86_64__)
+// What this core can do at most: byte products on registers alone, enough of them to hide their latency.
+__attribute__((target("avx512f,avx512vnni"))) void BM_VnniPeak(benchmark::State& state) {
+  constexpr int kSums = 16;
+  constexpr int kRounds = 1000;
+  __m512i sums[kSums];
+  for (__m512i& sum : sums) sum = _mm512_setzero_si512();
+  __m512i a = _mm512_set1_epi8(3);
+  const __m512i b = _mm512_set1_epi8(5);
+  for (auto _ : state) {
+    for (int round = 0; round < kRounds; ++round) {
+      for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, b);
+      asm volatile("" : "+v"(a));  // or the rounds would be one multiplication
+    }
+  }
+  for (__m512i& sum : sums) a = _mm512_add_epi32(a, sum);
+  benchmark::DoNotOptimize(a);
+  const double operations = 2.0 * 64 * kSums * kRounds;
+  state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+#endif
+
+void RegisterInt8Linear() {
+#if defined(__x86_64__)
+  if (IsSupported(IsaLevel::kAvx512Vnni)) benchmark::RegisterBenchmark("BM_VnniPeak", BM_VnniPeak);
+#endif
+  for (const IsaLevel isa : SupportedIsas()) {
+    const std::string name = "BM_Int8Linear/" + std::string(IsaName(isa));
+    benchmark::internal::Benchmark* const cases = benchmark::RegisterBenchmark(name.c_str(), BM_Int8Linear, isa);
+    cases->ArgNames({"T", "K", "N"});
+    for (const int rows : {1, 16, 64, 128}) {
+      if (isa == IsaLevel::kScalar && rows != 16) continue;
+      cases->Args({rows, 384, 384})->Args({rows, 384, 1152})->Args({rows, 384, 1536})->Args({rows, 1536, 384});
+      cases->Args({rows, 768, 768})->Args({rows, 768, 2304})->Args({rows, 768, 3072})->Args({rows, 3072, 768});
+    }
+  }
+}
+
 void BM_Gelu(benchmark::State& state) {
   const std::vector<float> x = Random(3).Floats(16 * 1536, 4.0f);
   std::vector<float> y(x.size()), expected(x.size());
@@ -214,6 +360,7 @@ class FailingReporter : public benchmark::ConsoleReporter {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  ks::RegisterInt8Linear();
   FailingReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   benchmark::Shutdown();

@@ -9,11 +9,15 @@ struct Avx2Lanes {
   struct F {
     __m256 low, high;
   };
+  struct I {
+    __m256i low, high;
+  };
 
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 2, kRowSmall = 2;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
+  static constexpr int kInt8Rows = 4, kInt8Blocks = 1;
 
   static F Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static F Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -58,7 +62,80 @@ struct Avx2Lanes {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
+  static float Highest(F x) {
+    const __m256 eight = _mm256_max_ps(x.low, x.high);
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
+  static float Lowest(F x) {
+    const __m256 eight = _mm256_min_ps(x.low, x.high);
+    const __m128 four = _mm_min_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
+  }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
+  static F LoadHalf(const unsigned short* p) {
+    const __m128i* const halves = reinterpret_cast<const __m128i*>(p);
+    return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+  }
+  static F LoadHalfFirst(const unsigned short* p, int n) {
+    unsigned short padded[16] = {};
+    __builtin_memcpy(padded, p, static_cast<unsigned long>(n) * sizeof(*p));
+    return LoadHalf(padded);
+  }
+
+  // Bytes are widened to 16 bits, the even ones of each four apart from the odd ones: products of bytes would saturate
+  // (vpmaddubsw), and the way around that (|q - 128| with the signs moved to the weights) takes as many instructions.
+  struct Weights {
+    I even, odd;
+  };
+  struct Inputs {
+    __m256i even, odd;
+  };
+  static Weights LoadWeights(const signed char* p) {
+    const I bytes = LoadInts(p);
+    return {
+        {_mm256_srai_epi16(_mm256_slli_epi16(bytes.low, 8), 8), _mm256_srai_epi16(_mm256_slli_epi16(bytes.high, 8), 8)},
+        {_mm256_srai_epi16(bytes.low, 8), _mm256_srai_epi16(bytes.high, 8)}};
+  }
+  static Inputs LoadInputs(const unsigned char* p) {
+    int four;
+    __builtin_memcpy(&four, p, sizeof(four));
+    const __m256i bytes = _mm256_set1_epi32(four);
+    return {_mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8)};
+  }
+  static I Dot(I sum, Inputs q, Weights w) {
+    sum = {_mm256_add_epi32(sum.low, _mm256_madd_epi16(q.even, w.even.low)),
+           _mm256_add_epi32(sum.high, _mm256_madd_epi16(q.even, w.even.high))};
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(q.odd, w.odd.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(q.odd, w.odd.high))};
+  }
+  static I ZeroInts() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static I SetInts(int x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  static I LoadInts(const void* p) {
+    const __m256i* const halves = static_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
+  }
+  static I SubInts(I a, I b) { return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)}; }
+  static I MulInts(I a, I b) { return {_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)}; }
+  static F ToFloats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+  static void StoreBytes(unsigned char* p, F x, int offset, int n) {
+    const __m256i offsets = _mm256_set1_epi32(offset);
+    const __m256i low = _mm256_add_epi32(_mm256_cvtps_epi32(x.low), offsets);
+    const __m256i high = _mm256_add_epi32(_mm256_cvtps_epi32(x.high), offsets);
+    // Both packs saturate; the first works within 128-bit parts, so the parts are put in order between them.
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    if (n == 16) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+    } else {
+      unsigned char all[16];
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all), bytes);
+      __builtin_memcpy(p, all, static_cast<unsigned long>(n));
+    }
+  }
 
   static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
                               unsigned long out_stride) {

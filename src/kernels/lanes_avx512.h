@@ -1,12 +1,17 @@
 // 16 virtual lanes in one AVX-512 register; lanes_scalar.h says what each operation means.
+//
+// Two instruction sets have these lanes. `Self` keeps their functions apart: each is compiled with its own flags, and
+// the linker must not take one's copy for the other's.
 #pragma once
 
 #include <immintrin.h>
 
 namespace ks {
 
-struct Avx512Lanes {
+template <typename Self>
+struct Avx512LanesBase {
   using F = __m512;
+  using I = __m512i;
 
   static constexpr int kQueryVectors = 2;
   static constexpr int kKeyTile = 12, kKeySmall = 4;
@@ -42,7 +47,27 @@ struct Avx512Lanes {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
+  static float Highest(F x) { return _mm512_reduce_max_ps(x); }
+  static float Lowest(F x) { return _mm512_reduce_min_ps(x); }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
+  static F LoadHalf(const unsigned short* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static F LoadHalfFirst(const unsigned short* p, int n) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(First(n), p));
+  }
+
+  static I ZeroInts() { return _mm512_setzero_si512(); }
+  static I SetInts(int x) { return _mm512_set1_epi32(x); }
+  static I LoadInts(const int* p) { return _mm512_loadu_si512(p); }
+  static I SubInts(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static I MulInts(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static F ToFloats(I a) { return _mm512_cvtepi32_ps(a); }
+  static void StoreBytes(unsigned char* p, F x, int offset, int n) {
+    const I sum = _mm512_add_epi32(_mm512_cvtps_epi32(x), SetInts(offset));
+    _mm512_mask_cvtusepi32_storeu_epi8(p, First(n), _mm512_max_epi32(sum, ZeroInts()));
+  }
 
   static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
                               unsigned long out_stride) {
@@ -76,6 +101,32 @@ struct Avx512Lanes {
 
  private:
   static __mmask16 First(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+};
+
+// Without byte products that are exact, bytes are widened to 16 bits: the even ones of each four, then the odd ones.
+struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
+  static constexpr int kInt8Rows = 8, kInt8Blocks = 2;
+
+  struct Weights {
+    __m512i even, odd;
+  };
+  struct Inputs {
+    __m512i even, odd;
+  };
+  static Weights LoadWeights(const signed char* p) {
+    const __m512i bytes = _mm512_loadu_si512(p);
+    return {_mm512_srai_epi16(_mm512_slli_epi16(bytes, 8), 8), _mm512_srai_epi16(bytes, 8)};
+  }
+  static Inputs LoadInputs(const unsigned char* p) {
+    int four;
+    __builtin_memcpy(&four, p, sizeof(four));
+    const __m512i bytes = SetInts(four);
+    return {_mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(bytes, 8)};
+  }
+  static I Dot(I sum, Inputs q, Weights w) {
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(q.even, w.even));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(q.odd, w.odd));
+  }
 };
 
 }  // namespace ks

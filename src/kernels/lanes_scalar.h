@@ -3,8 +3,15 @@
 // A kernel sees only these operations. Their contract, on every instruction set:
 //   Fma                rounds once
 //   Max, Min           a > b ? a : b and a < b ? a : b, so that the second operand wins where one is NaN
+//   Highest, Lowest    of all lanes, none of which is NaN
 //   Sum                ((lanes 0-7 + 8-15) -> 8, 4, 2, 1) halves added onto halves
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
+//   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
+//   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes, w is
+//                      LoadWeights of 64 signed ones
+//   SubInts, MulInts   modulo 2^32
+//   StoreBytes         the first n of clamp(round(x) + offset, 0, 255), rounding to even, |x| <= 2^21; NaN becomes 0 if
+//                      offset <= 0
 //   PowerOfTwo(x, t)   x * 2^n, where t = n + kRoundMagic and x * 2^n is a normal number
 // Nothing here may come from another header: what a header defines inline may be kept from the translation unit that
 // was compiled with the largest instruction set, and would then fail on smaller CPUs.
@@ -16,12 +23,16 @@ struct ScalarLanes {
   struct F {
     float v[16];
   };
+  struct I {
+    int v[16];
+  };
 
   // How many accumulators fit into the registers: rows x columns of the tiles in attention and linear.
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 2, kKeySmall = 1;
   static constexpr int kRowTile = 2, kRowSmall = 2;
   static constexpr int kLinearRows = 1, kLinearOutputs = 2;
+  static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
 
   static F Zero() { return Set(0.0f); }
   static F Set(float x) {
@@ -85,7 +96,56 @@ struct ScalarLanes {
     }
     return x.v[0];
   }
+  static float Highest(F x) {
+    float highest = x.v[0];
+    for (float value : x.v) highest = value > highest ? value : highest;
+    return highest;
+  }
+  static float Lowest(F x) {
+    float lowest = x.v[0];
+    for (float value : x.v) lowest = value < lowest ? value : lowest;
+    return lowest;
+  }
   static float Sqrt(float x) { return __builtin_sqrtf(x); }
+
+  static F LoadHalf(const unsigned short* p) { return LoadHalfFirst(p, 16); }
+  static F LoadHalfFirst(const unsigned short* p, int n) {
+    return Each([&](int i) { return i < n ? Widen(p[i]) : 0.0f; });
+  }
+
+  using Weights = const signed char*;
+  using Inputs = const unsigned char*;
+  static Weights LoadWeights(const signed char* p) { return p; }
+  static Inputs LoadInputs(const unsigned char* p) { return p; }
+  static I Dot(I sum, Inputs q, Weights w) {
+    for (int i = 0; i < 16; ++i) {
+      for (int k = 0; k < 4; ++k) sum.v[i] += q[k] * w[4 * i + k];
+    }
+    return sum;
+  }
+  static I ZeroInts() { return SetInts(0); }
+  static I SetInts(int x) {
+    return EachInt([&](int) { return static_cast<unsigned>(x); });
+  }
+  static I LoadInts(const int* p) {
+    return EachInt([&](int i) { return static_cast<unsigned>(p[i]); });
+  }
+  static I SubInts(I a, I b) {
+    return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) - static_cast<unsigned>(b.v[i]); });
+  }
+  static I MulInts(I a, I b) {
+    return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) * static_cast<unsigned>(b.v[i]); });
+  }
+  static F ToFloats(I a) {
+    return Each([&](int i) { return static_cast<float>(a.v[i]); });
+  }
+  static void StoreBytes(unsigned char* p, F x, int offset, int n) {
+    constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds
+    for (int i = 0; i < n; ++i) {
+      const float sum = x.v[i] + kRoundMagic - kRoundMagic + static_cast<float>(offset);
+      p[i] = static_cast<unsigned char>(sum > 0.0f ? (sum < 255.0f ? sum : 255.0f) : 0.0f);
+    }
+  }
 
   // out[c * out_stride + r] = in[r * in_stride + c] * scale for r < rows and c < columns (both <= 16), and 0 for the
   // other r < 16.
@@ -102,6 +162,22 @@ struct ScalarLanes {
     F result;
     for (int i = 0; i < 16; ++i) result.v[i] = body(i);
     return result;
+  }
+  template <typename Body>
+  static I EachInt(Body body) {
+    I result;
+    for (int i = 0; i < 16; ++i) result.v[i] = static_cast<int>(body(i));
+    return result;
+  }
+
+  // float16 has a sign, 5 bits of exponent (bias 15) and 10 of fraction.
+  static float Widen(unsigned short half) {
+    const unsigned sign = (half & 0x8000u) << 16;
+    const unsigned exponent = half >> 10 & 0x1fu;
+    const unsigned fraction = half & 0x3ffu;
+    if (exponent == 0) return __builtin_copysignf(static_cast<float>(fraction) * 0x1p-24f, sign != 0 ? -1.0f : 1.0f);
+    const unsigned wide = exponent == 0x1fu ? 0xffu : exponent + (127 - 15);
+    return __builtin_bit_cast(float, sign | wide << 23 | fraction << 13);
   }
 };
 

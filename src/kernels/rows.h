@@ -30,21 +30,24 @@ struct SoftmaxArgs {
   int width = 0;
 };
 
-// out[t] = word[ids[t]] + type[type_ids[t]] + position[positions[t]], added in this order.
+// out[t] = word[ids[t]] + type[type_ids[t]] + position[positions[t]], added in this order in float32.
 //   ids, type_ids, positions  int32   [rows]         rows of the tables; not checked
-//   word, type, position      float32 [.., width]    type may be null (no such table)
+//   word, type, position      Table   [.., width]    float32 or float16 bits; type may be null (no such table)
 //   out                       float32 [rows, width]
 // type_ids may be null: all 0.
-struct EmbedArgs {
+template <typename Table>
+struct BasicEmbedArgs {
   const int32_t* ids = nullptr;
   const int32_t* type_ids = nullptr;
   const int32_t* positions = nullptr;
-  const float* word = nullptr;
-  const float* type = nullptr;
-  const float* position = nullptr;
+  const Table* word = nullptr;
+  const Table* type = nullptr;
+  const Table* position = nullptr;
   float* out = nullptr;
   int rows = 0;
   int width = 0;
 };
+using EmbedArgs = BasicEmbedArgs<float>;
+using EmbedHalfArgs = BasicEmbedArgs<uint16_t>;
 
 }  // namespace ks

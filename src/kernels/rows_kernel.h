@@ -56,12 +56,13 @@ struct RowsKernel {
     }
   }
 
-  static void Embed(const EmbedArgs& a) {
+  template <typename Table>
+  static void Embed(const BasicEmbedArgs<Table>& a) {
     const unsigned long width = static_cast<unsigned long>(a.width);
     for (int row = 0; row < a.rows; ++row) {
-      const float* word = a.word + a.ids[row] * width;
-      const float* position = a.position + a.positions[row] * width;
-      const float* type = a.type;
+      const Table* word = a.word + a.ids[row] * width;
+      const Table* position = a.position + a.positions[row] * width;
+      const Table* type = a.type;
       if (type != nullptr && a.type_ids != nullptr) type += a.type_ids[row] * width;
       float* out = a.out + row * width;
       ForEach(a.width, [&](int i, int n) {
@@ -90,6 +91,9 @@ struct RowsKernel {
   }
 
   static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
+  static F Columns(const unsigned short* p, int count) {
+    return count == kLanes ? L::LoadHalf(p) : L::LoadHalfFirst(p, count);
+  }
 };
 
 }  // namespace ks

@@ -163,6 +163,70 @@ TEST_P(Rows, EmbedDoesWithoutTypes) {
   EXPECT_EQ(DifferentBits(out, expected), 0u);
 }
 
+// The value of the bits of a float16, by its definition.
+double HalfValue(uint16_t half) {
+  const int exponent = half >> 10 & 0x1f;
+  const int fraction = half & 0x3ff;
+  const double size = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+  return (half & 0x8000) != 0 ? -size : size;
+}
+
+TEST_P(Rows, EmbedHalfWidensEveryNumberExactly) {
+  constexpr int kWidth = 1 << 15;
+  std::vector<uint16_t> words;
+  for (uint32_t half = 0; half < 1u << 16; ++half) words.push_back(static_cast<uint16_t>(half));
+  const std::vector<uint16_t> zeros(kWidth, 0x8000);  // -0, so that the sign of a zero shows
+  const std::vector<int32_t> ids = {0, 1}, positions = {0, 0};
+  std::vector<float> out(2 * kWidth);
+  kernels().embed_half({.ids = ids.data(),
+                        .positions = positions.data(),
+                        .word = words.data(),
+                        .position = zeros.data(),
+                        .out = out.data(),
+                        .rows = 2,
+                        .width = kWidth});
+  for (size_t half = 0; half < out.size(); ++half) {
+    const bool finite = (half >> 10 & 0x1f) != 0x1f;
+    if (finite) {
+      ASSERT_EQ(out[half], HalfValue(static_cast<uint16_t>(half))) << half;
+    } else if ((half & 0x3ff) == 0) {
+      ASSERT_TRUE(std::isinf(out[half])) << half;
+    } else {
+      ASSERT_TRUE(std::isnan(out[half])) << half;
+    }
+    if (!std::isnan(out[half])) {
+      ASSERT_EQ(std::signbit(out[half]), half >= 0x8000) << half;
+    }
+  }
+}
+
+TEST_P(Rows, EmbedHalfAddsAsEmbedDoes) {
+  for (int width : {5, 16, 40}) {
+    EmbedInput in(width);
+    Random random(7);
+    std::vector<uint16_t> halves[3];
+    std::vector<float>* const tables[3] = {&in.word, &in.type, &in.position};
+    for (int t = 0; t < 3; ++t) {
+      for (float& value : *tables[t]) {
+        halves[t].push_back(static_cast<uint16_t>(random.Below(2) << 15 | random.Below(0x7c00)));
+        value = static_cast<float>(HalfValue(halves[t].back()));
+      }
+    }
+    std::vector<float> expected, out(in.ids.size() * width);
+    kernels().embed(in.Args(expected));
+    kernels().embed_half({.ids = in.ids.data(),
+                          .type_ids = in.type_ids.data(),
+                          .positions = in.positions.data(),
+                          .word = halves[0].data(),
+                          .type = halves[1].data(),
+                          .position = halves[2].data(),
+                          .out = out.data(),
+                          .rows = static_cast<int>(in.ids.size()),
+                          .width = width});
+    EXPECT_EQ(DifferentBits(out, expected), 0u) << "width " << width;
+  }
+}
+
 TEST_P(Rows, GiveTheBitsOfTheScalarKernel) {
   for (int width : {7, 64, 90}) {
     const NormInput in(5, width, 6);

@@ -1,0 +1,171 @@
+// The int8 linear over 16 lanes: tiles of rows x blocks of 16 outputs whose sums stay in registers.
+//
+// A lane is one output and holds the products of four inputs, which the packed weights keep side by side; a row's four
+// bytes are broadcast to all lanes. Sums are integers, so neither the tile's shape nor the order of inputs can change a
+// bit. What follows is done for each number on its own.
+//
+// The functions of int8_linear.h are not called here: other objects have them too (lanes_scalar.h).
+#pragma once
+
+#include "kernels/int8_linear.h"
+#include "kernels/lanes_math.h"
+
+namespace ks {
+
+template <typename L>
+struct Int8LinearKernel {
+  using F = typename L::F;
+  using I = typename L::I;
+  static constexpr int kLanes = 16;
+  // Rows that stay in the second-level cache while all of the weights pass by.
+  static constexpr int kRowBlock = 64;
+
+  static void QuantizeRows(const QuantizeRowsArgs& a) {
+    for (int row = 0; row < a.rows; ++row) {
+      QuantizeRow(a.x + row * a.x_stride, a.inputs, a.q + row * a.q_stride, a.scales + row, a.zero_points + row);
+    }
+  }
+
+  static void Run(const Int8LinearArgs& a) {
+    constexpr int kColumns = L::kInt8Blocks * kLanes;
+    for (int first = 0; first < a.rows; first += kRowBlock) {
+      const int end = first + kRowBlock < a.rows ? first + kRowBlock : a.rows;
+      int output = 0;
+      for (; output + kColumns <= Padded(a.weights.outputs, kLanes); output += kColumns) {
+        Panel<L::kInt8Blocks>(a, first, end, output);
+      }
+      for (; output < a.weights.outputs; output += kLanes) Panel<1>(a, first, end, output);
+    }
+  }
+
+ private:
+  static void QuantizeRow(const float* x, int inputs, unsigned char* q, float* scale_out, int* zero_point_out) {
+    F low = L::Zero();
+    F high = L::Zero();
+    F marks = L::Zero();  // x * 0 is NaN for a NaN and an infinity
+    ForEach(inputs, [&](int i, int n) {
+      const F v = n == kLanes ? L::Load(x + i) : L::LoadFirst(x + i, n);
+      low = L::Min(v, low);
+      high = L::Max(v, high);
+      marks = L::Fma(v, L::Zero(), marks);
+    });
+    const float lowest = L::Lowest(low);
+    const float range = L::Highest(high) - lowest;
+    const float mark = L::Sum(marks);
+    float scale = 0.0f;
+    float inverse = 0.0f;
+    int zero_point = 0;
+    if (mark != mark) {
+      scale = mark;
+    } else if (range >= kInt8SmallestRange) {
+      scale = range / 255.0f;
+      inverse = 255.0f / range;
+      zero_point = Round(-lowest / scale);
+    }
+    ForEach(inputs, [&](int i, int n) {
+      const F v = n == kLanes ? L::Load(x + i) : L::LoadFirst(x + i, n);
+      L::StoreBytes(q + i, L::Mul(v, L::Set(inverse)), zero_point, n);
+    });
+    for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(zero_point);
+    *scale_out = scale;
+    *zero_point_out = zero_point;
+  }
+
+  // To even, and no more than 255: 0 <= x, which a rounding may have left above 255.
+  static int Round(float x) {
+    const float rounded = x + LanesMath<L>::kRoundMagic - LanesMath<L>::kRoundMagic;
+    return rounded < 255.0f ? static_cast<int>(rounded) : 255;
+  }
+
+  // C blocks of outputs for the rows [first, end).
+  template <int C>
+  static void Panel(const Int8LinearArgs& a, int first, int end, int output) {
+    int row = first;
+    for (; row + L::kInt8Rows <= end; row += L::kInt8Rows) Tile<L::kInt8Rows, C>(a, row, output);
+    LastTile<L::kInt8Rows - 1, C>(a, row, end - row, output);
+  }
+
+  // The tile of exactly `rows` rows, at most R.
+  template <int R, int C>
+  static void LastTile(const Int8LinearArgs& a, int row, int rows, int output) {
+    if constexpr (R > 0) {
+      if (rows == R) {
+        Tile<R, C>(a, row, output);
+      } else {
+        LastTile<R - 1, C>(a, row, rows, output);
+      }
+    }
+  }
+
+  template <int R, int C>
+  static void Tile(const Int8LinearArgs& a, int row, int output) {
+    const unsigned long inputs = static_cast<unsigned long>(Padded(a.weights.inputs, kInt8Inputs));
+    const unsigned char* q = a.q + row * a.q_stride;
+    const signed char* w = a.weights.packed + output * inputs;
+    const unsigned long block = kLanes * inputs;
+    I sums[R][C];
+    for (int r = 0; r < R; ++r) {
+      for (int c = 0; c < C; ++c) sums[r][c] = L::ZeroInts();
+    }
+    for (unsigned long k = 0; k < inputs; k += kInt8Inputs) {
+      typename L::Weights weights[C];
+      for (int c = 0; c < C; ++c) weights[c] = L::LoadWeights(w + c * block + k * kLanes);
+      for (int r = 0; r < R; ++r) {
+        const typename L::Inputs four = L::LoadInputs(q + r * a.q_stride + k);
+        for (int c = 0; c < C; ++c) sums[r][c] = L::Dot(sums[r][c], four, weights[c]);
+      }
+    }
+
+    F values[R][C];
+    for (int c = 0; c < C; ++c) {
+      const int n = output + c * kLanes;
+      const I column_sums = L::LoadInts(a.weights.column_sums + n);
+      const F scales = L::Load(a.weights.scales + n);
+      const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + n);
+      for (int r = 0; r < R; ++r) {
+        const I exact = L::SubInts(sums[r][c], L::MulInts(L::SetInts(a.zero_points[row + r]), column_sums));
+        values[r][c] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
+      }
+    }
+    if (a.epilogue == Epilogue::kNone && a.residual == nullptr && output + C * kLanes <= a.weights.outputs) {
+      for (int r = 0; r < R; ++r) {
+        for (int c = 0; c < C; ++c) L::Store(a.out + (row + r) * a.out_stride + output + c * kLanes, values[r][c]);
+      }
+      return;
+    }
+    alignas(64) float buffer[R * C * kLanes];
+    for (int r = 0; r < R; ++r) {
+      for (int c = 0; c < C; ++c) L::Store(buffer + (r * C + c) * kLanes, values[r][c]);
+    }
+    Finish(a, row, R, output, C, buffer);
+  }
+
+  // What only some calls need, once for all tiles: values [rows, blocks, 16] -> out.
+  [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
+                                       const float* values) {
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < blocks; ++c, values += kLanes) {
+        const int column = output + c * kLanes;
+        const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
+        F x = L::Load(values);
+        if (a.epilogue == Epilogue::kGelu) x = LanesMath<L>::Gelu(x);
+        if (a.residual != nullptr) {
+          x = L::Add(x, L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));
+        }
+        L::StoreFirst(a.out + (row + r) * a.out_stride + column, x, n);
+      }
+    }
+  }
+
+  static int Padded(int n, int step) { return (n + step - 1) / step * step; }
+
+  // body(i, n) for the columns [i, i + n), 16 at a time.
+  template <typename Body>
+  static void ForEach(int width, Body body) {
+    int i = 0;
+    for (; i + kLanes <= width; i += kLanes) body(i, kLanes);
+    if (i < width) body(i, width - i);
+  }
+};
+
+}  // namespace ks

@@ -1,0 +1,10 @@
+// The kernels for one instruction set. Only this file is compiled with its flags, and it includes nothing that defines
+// inline functions for others to share (lanes_scalar.h says why).
+#include "kernels/kernel_table.h"
+#include "kernels/lanes_avx512vnni.h"
+
+namespace ks {
+
+constinit const KernelTable kAvx512VnniKernels = MakeKernelTable<Avx512VnniLanes>(IsaLevel::kAvx512Vnni);
+
+}  // namespace ks
