@@ -29,6 +29,11 @@ class ManualClock final : public Clock {
   std::atomic<Duration::rep> ticks_{1'000'000'000};
 };
 
+// time + duration, or TimePoint::max() where that would lie behind it. Requires duration >= 0.
+inline TimePoint AddSaturated(TimePoint time, Duration duration) {
+  return duration > TimePoint::max() - time ? TimePoint::max() : time + duration;
+}
+
 // Seconds as the metrics and timings want them.
 inline double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 inline double Milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }

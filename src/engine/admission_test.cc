@@ -178,6 +178,31 @@ TEST_F(AdmissionTest, DropsWhatExpiresWhileWaiting) {
   EXPECT_THAT(metrics_.counts().rejected, ElementsAre(Pair(RejectReason::kDeadline, 1)));
 }
 
+TEST_F(AdmissionTest, AnswersOnTimeWhatExpiresWhileEveryWorkerIsBusy) {
+  Start();
+  const PendingAnswer running = OccupyWorker();
+  const PendingAnswer patient = Submit(12);
+  const PendingAnswer hasty = Submit(10, Within(milliseconds(1)));
+  const PendingAnswer hastier = Submit(10, Within(Duration(1)));
+  clock_.Advance(Duration(1));
+  ExpectError(hastier, ErrorCode::kDeadlinePassed, "after 0 ms in the queue");
+  clock_.Advance(milliseconds(1));
+  ExpectError(hasty, ErrorCode::kDeadlinePassed, "after 1 ms in the queue");
+  EXPECT_FALSE(patient.arrived());
+  gate_.Open();
+  EXPECT_TRUE(running.Get().ok());
+  EXPECT_TRUE(patient.Get().ok());
+}
+
+// The rest of a batch was not waiting for a worker when it came: one took its first part at once.
+TEST_F(AdmissionTest, AnswersOnTimeTheRestOfABatchThatExpires) {
+  Start({.run_tokens = 64});
+  const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(5, TinyText(62)), Within(milliseconds(1)));
+  gate_.WaitForArrivals(1);
+  clock_.Advance(milliseconds(1));
+  ExpectError(batch, ErrorCode::kDeadlinePassed, "after 1 ms in the queue");
+}
+
 TEST_F(AdmissionTest, DropsTheRestOfABatchThatExpiresHalfway) {
   Start({.run_tokens = 64});
   const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(5, TinyText(62)), Within(seconds(1)));
@@ -186,6 +211,7 @@ TEST_F(AdmissionTest, DropsTheRestOfABatchThatExpiresHalfway) {
   gate_.LetOnePass();
   ExpectError(batch, ErrorCode::kDeadlinePassed, "after 1000 ms");
   EXPECT_TRUE(engine_->Drain(seconds(1)));
+  engine_.reset();  // the run that was under way ends
   EXPECT_EQ(metrics_.counts().runs, 1);
   EXPECT_EQ(metrics_.counts().queue_tokens, 0);
 }

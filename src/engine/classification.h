@@ -45,6 +45,7 @@ struct Classification {
   int tokens = 0;                  // that ran, special ones included
   int windows = 1;
   bool truncated = false;
+  Duration infer{0};  // the Backend::Run that held the text; with windows in several runs the sum of them
 };
 
 struct StageTimes {

@@ -53,8 +53,8 @@ class Engine {
 
   // Classifies all inputs or none. Tokenises on the calling thread (bounded work for each text: it stops at the window,
   // except with kWindows), admits all tokens at once or refuses at once, and calls `done` exactly once: when admitted
-  // on a worker thread (or that of Drain, where it gives up), otherwise on the calling thread before returning. `done`
-  // must not block, and must not destroy the engine; it may submit.
+  // on a thread of the engine's (or that of Drain, where it gives up), otherwise on the calling thread before
+  // returning. `done` must not block, and must not destroy the engine; it may submit.
   //
   // Errors, by CodeOf: kInvalidInput (invalid UTF-8, windows with a pair, top_k out of range; the message names the
   // input by index), kBatchEmpty, kBatchTooBig (more than max_batch_tokens), kUnsupportedBackend, kQueueFull (with

@@ -240,6 +240,20 @@ TEST_F(EngineTest, TellsHowLongEachStageTook) {
   EXPECT_EQ(metrics_.counts().longest_wait, std::chrono::milliseconds(25));
 }
 
+TEST_F(EngineTest, TellsForEachTextHowLongItsOwnRunTook) {
+  Start({.hook =
+             [&](const PackedBatch& batch) {
+               clock_.Advance(std::chrono::milliseconds(batch.tokens()));
+               return absl::OkStatus();
+             }},
+        {.run_tokens = 64});
+  const absl::StatusOr<ClassifyResult> result = Classify({TinyText(62), TinyText(8), TinyText(18)});
+  EXPECT_EQ(result->results[0].infer, std::chrono::milliseconds(64));
+  EXPECT_EQ(result->results[1].infer, std::chrono::milliseconds(10 + 20)) << "the third ran with it";
+  EXPECT_EQ(result->results[2].infer, std::chrono::milliseconds(10 + 20));
+  EXPECT_EQ(result->times.infer, std::chrono::milliseconds(94));
+}
+
 TEST(EngineCreate, RefusesSettingsUnderWhichSomethingLegalCouldNeverRun) {
   ManualClock clock;
   CountingMetrics metrics;

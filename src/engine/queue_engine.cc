@@ -20,6 +20,9 @@ namespace {
 // Drain looks at the injected clock at least so often.
 constexpr Duration kDrainWakeUp = std::chrono::milliseconds(20);
 
+// The timer's longest sleep while a deadline is ahead.
+constexpr Duration kTimerWakeUp = std::chrono::hours(1);
+
 RunLimits LimitsOf(const BackendGroup& group, const EngineOptions& options) {
   RunLimits limits = {.run_tokens = options.run_tokens};
   for (const auto& backend : group.workers) {
@@ -27,10 +30,6 @@ RunLimits LimitsOf(const BackendGroup& group, const EngineOptions& options) {
     limits.pads = limits.pads || backend->facts().pads;
   }
   return limits;
-}
-
-TimePoint AddSaturated(TimePoint time, Duration duration) {
-  return duration > TimePoint::max() - time ? TimePoint::max() : time + duration;
 }
 
 int64_t WholeMilliseconds(Duration duration) {
@@ -69,6 +68,7 @@ QueueEngine::QueueEngine(std::shared_ptr<const ServedModel> model, const EngineO
     const std::string& name = model_->groups()[workers_[w]->group].name;
     workers_[w]->thread = std::make_unique<Thread>(Cat(name, "-", index++), [this, w] { Work(w); });
   }
+  timer_ = std::make_unique<Thread>("deadlines", [this] { WatchDeadlines(); });
 }
 
 QueueEngine::~QueueEngine() {
@@ -78,6 +78,8 @@ QueueEngine::~QueueEngine() {
     stopping_ = true;
   }
   for (CondVar& wake : wake_) wake.NotifyAll();
+  timer_wake_.NotifyAll();
+  timer_->Join();
   for (const auto& worker : workers_) worker->thread->Join();
 }
 
@@ -134,6 +136,7 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
   KS_ASSIGN_OR_RETURN(request->inputs, EncodeInputs(model_->tokenizer(), inputs, options.long_text, limits));
   request->unfinished_parts = request->inputs.parts();
   request->logits.resize(static_cast<size_t>(request->inputs.parts()) * spec.labels.size());
+  request->part_runs.resize(static_cast<size_t>(request->inputs.parts()));
   request->times.tokenize = clock_.Now() - start;
   return request;
 }
@@ -150,6 +153,7 @@ absl::Status QueueEngine::Admit(const std::shared_ptr<Request>& request) {
     ++unanswered_;
     for_several = tokens > group.queue.limits().run_tokens;
     group.queue.Add(request);
+    if (group.idle_workers == 0) WakeTimerFor(group.queue);  // otherwise a worker takes it at once
   }
   CondVar& wake = wake_[request->group];
   for_several ? wake.NotifyAll() : wake.NotifyOne();
@@ -213,34 +217,68 @@ void QueueEngine::CountRefusal(const absl::Status& status) const {
 
 void QueueEngine::Work(size_t worker) {
   while (const std::optional<Step> step = NextStep(worker)) {
-    for (const auto& request : step->expired) {
-      const Duration waited = clock_.Now() - request->admitted;
-      Fail(*request, MakeError(ErrorCode::kDeadlinePassed,
-                               Cat("the deadline passed after ", WholeMilliseconds(waited), " ms in the queue")));
-    }
+    FailExpired(step->expired);
     if (!step->run.empty()) Execute(worker, step->run);
   }
 }
 
 std::optional<QueueEngine::Step> QueueEngine::NextStep(size_t worker) {
-  const size_t group = workers_[worker]->group;
+  const size_t index = workers_[worker]->group;
   MutexLock lock(mutex_);
-  WaitQueue& queue = groups_[group].queue;
-  while (queue.empty() && !stopping_) wake_[group].Wait(mutex_);
+  Group& group = groups_[index];
+  WaitQueue& queue = group.queue;
+  ++group.idle_workers;
+  while (queue.empty() && !stopping_) wake_[index].Wait(mutex_);
+  --group.idle_workers;
   if (queue.empty()) return std::nullopt;
 
   const TimePoint now = clock_.Now();
   Step step;
-  const int64_t waiting = queue.tokens();
-  step.expired = queue.TakeExpired(now);
-  Withdraw(step.expired, waiting - queue.tokens());
+  step.expired = TakeExpired(queue, now);
   step.run = queue.TakeRun(now);
   for (const RunSlice& slice : step.run) {
     StageTimes& times = slice.request->times;
     times.queue = std::max(times.queue, now - slice.request->admitted);
   }
   if (!step.run.empty()) running_since_[worker] = now;
+  WakeTimerFor(queue);
   return step;
+}
+
+void QueueEngine::WatchDeadlines() {
+  while (const auto expired = NextExpired()) FailExpired(*expired);
+}
+
+std::optional<std::vector<std::shared_ptr<Request>>> QueueEngine::NextExpired() {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    const TimePoint now = clock_.Now();
+    TimePoint next = TimePoint::max();
+    for (Group& group : groups_) {
+      if (auto expired = TakeExpired(group.queue, now); !expired.empty()) return expired;
+      next = std::min(next, group.queue.first_deadline());
+    }
+    timer_wakes_at_ = next;
+    if (next == TimePoint::max()) {
+      timer_wake_.Wait(mutex_);
+    } else {
+      timer_wake_.WaitFor(mutex_, std::min(next - now, kTimerWakeUp));
+    }
+  }
+  return std::nullopt;
+}
+
+void QueueEngine::WakeTimerFor(const WaitQueue& queue) {
+  if (queue.first_deadline() >= timer_wakes_at_) return;
+  timer_wakes_at_ = queue.first_deadline();
+  timer_wake_.NotifyOne();
+}
+
+std::vector<std::shared_ptr<Request>> QueueEngine::TakeExpired(WaitQueue& queue, TimePoint now) {
+  const int64_t waiting = queue.tokens();
+  std::vector<std::shared_ptr<Request>> expired = queue.TakeExpired(now);
+  Withdraw(expired, waiting - queue.tokens());
+  return expired;
 }
 
 void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
@@ -253,6 +291,11 @@ void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
 
   absl::Status status = logits.status();
   if (status.ok()) status = Scatter(*logits, model_->spec().num_labels(), run);
+  for (const RunSlice& slice : run) {
+    for (int part = 0; part < slice.parts; ++part) {
+      slice.request->part_runs[static_cast<size_t>(slice.first_part + part)] = {duration, part == 0};
+    }
+  }
   for (const auto& request : FinishRun(worker, run, batch.tokens(), duration, status.ok())) {
     if (status.ok()) {
       Succeed(*request);
@@ -307,6 +350,14 @@ void QueueEngine::Fail(Request& request, const absl::Status& status) {
   if (CodeOf(status) != ErrorCode::kInferenceFailed) metrics_.ObserveQueueWait(clock_.Now() - request.admitted);
   CountRefusal(status);
   Answer(request, status);
+}
+
+void QueueEngine::FailExpired(std::span<const std::shared_ptr<Request>> expired) {
+  for (const auto& request : expired) {
+    const Duration waited = clock_.Now() - request->admitted;
+    Fail(*request, MakeError(ErrorCode::kDeadlinePassed,
+                             Cat("the deadline passed after ", WholeMilliseconds(waited), " ms in the queue")));
+  }
 }
 
 void QueueEngine::Answer(Request& request, absl::StatusOr<ClassifyResult> result) {

@@ -42,6 +42,7 @@ class QueueEngine final : public Engine {
     Group(const RunLimits& limits, int workers) : queue(limits), meter(limits.run_tokens, workers) {}
     WaitQueue queue;
     RateMeter meter;
+    int idle_workers = 0;
   };
   struct Worker {
     size_t group = 0;
@@ -73,8 +74,16 @@ class QueueEngine final : public Engine {
   std::vector<std::shared_ptr<Request>> FinishRun(size_t worker, std::span<const RunSlice> run, int tokens,
                                                   Duration duration, bool ok) KS_EXCLUDES(mutex_);
 
+  // The timer's thread: answers on time what expires while every worker is busy.
+  void WatchDeadlines();
+  std::optional<std::vector<std::shared_ptr<Request>>> NextExpired() KS_EXCLUDES(mutex_);
+  // Sees to it that the timer is awake when the first deadline of `queue` passes.
+  void WakeTimerFor(const WaitQueue& queue) KS_REQUIRES(mutex_);
+  std::vector<std::shared_ptr<Request>> TakeExpired(WaitQueue& queue, TimePoint now) KS_REQUIRES(mutex_);
+
   // Answers requests that the caller has marked answered under the lock.
   void Succeed(Request& request) KS_EXCLUDES(mutex_);
+  void FailExpired(std::span<const std::shared_ptr<Request>> expired) KS_EXCLUDES(mutex_);
   void Fail(Request& request, const absl::Status& status) KS_EXCLUDES(mutex_);
   // Both end here.
   void Answer(Request& request, absl::StatusOr<ClassifyResult> result) KS_EXCLUDES(mutex_);
@@ -91,14 +100,18 @@ class QueueEngine final : public Engine {
   mutable Mutex mutex_;
   CondVar idle_;              // unanswered_ became 0
   std::deque<CondVar> wake_;  // one for each group: its queue is not empty, or stopping_
+  CondVar timer_wake_;        // timer_wakes_at_ became earlier, or stopping_
   std::deque<Group> groups_ KS_GUARDED_BY(mutex_);
+  TimePoint timer_wakes_at_ KS_GUARDED_BY(mutex_) = TimePoint::max();
   std::vector<std::optional<TimePoint>> running_since_ KS_GUARDED_BY(mutex_);  // of each worker
   int64_t queue_tokens_ KS_GUARDED_BY(mutex_) = 0;  // admitted and unfinished: waiting or running
   int64_t unanswered_ KS_GUARDED_BY(mutex_) = 0;    // requests whose `done` has not returned
   bool draining_ KS_GUARDED_BY(mutex_) = false;
   bool stopping_ KS_GUARDED_BY(mutex_) = false;
 
-  std::vector<std::unique_ptr<Worker>> workers_;  // last: the threads use everything above
+  // Last: the threads use everything above.
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Thread> timer_;
 };
 
 }  // namespace ks

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,12 @@
 namespace ks {
 
 class ServedModel;
+
+// The run that held a part.
+struct PartRun {
+  Duration duration{0};
+  bool first_of_slice = false;  // of a request's consecutive parts in that run
+};
 
 struct Request {
   // Fixed from admission on.
@@ -24,8 +31,9 @@ struct Request {
   TimePoint deadline;
   std::function<void(absl::StatusOr<ClassifyResult>)> done;
 
-  // float32 [P, C], a row for each part. A worker writes the rows of the parts it took; no two take the same.
-  std::vector<float> logits;
+  // Written by the workers, each at the parts that it took; no two take the same. P = parts, C = labels.
+  std::vector<float> logits;       // float32 [P, C]
+  std::vector<PartRun> part_runs;  // [P]
 
   // Progress, guarded by the engine's lock.
   int unfinished_parts = 0;
@@ -40,8 +48,12 @@ struct RunSlice {
   int parts = 0;
 };
 
-// What the finished parts of a request say: activation of each part, over the windows of a text the mean weighted by
-// their tokens, top_k. Requires finite logits of all parts.
+// What `logits`, float32 [P, C], say of `inputs`: activation of each part, over the windows of a text the mean weighted
+// by their tokens, top_k. Requires finite logits of all parts. Classification::infer stays 0.
+std::vector<Classification> MakeClassifications(const EncodedInputs& inputs, std::span<const float> logits,
+                                                Activation activation, int top_k, float temperature);
+
+// The same of a request that has run, with the time that each text took.
 std::vector<Classification> MakeClassifications(const Request& request, float temperature);
 
 }  // namespace ks

@@ -18,6 +18,7 @@ Request MakeRequest() {
   request.inputs.part_tokens = {6, 2, 5};
   request.inputs.texts = {{.first_part = 0, .parts = 2}, {.first_part = 2, .parts = 1, .truncated = true}};
   request.logits = {0.1f, 2.3f, 4, 0, 1, -1};
+  request.part_runs.resize(3);
   return request;
 }
 
@@ -62,6 +63,19 @@ TEST(MakeClassifications, TakesTheMeanOfTheLogitsWithoutActivation) {
   EXPECT_EQ(text.scores[0].label, 1);
   EXPECT_EQ(text.scores[0].score, text.logits[1]);
   EXPECT_EQ(text.scores[1].score, text.logits[0]);
+}
+
+TEST(MakeClassifications, GivesEachTextTheTimeOfItsOwnRuns) {
+  using std::chrono::milliseconds;
+  Request request = MakeRequest();
+  // Windows and the other text in one run of 7 ms.
+  request.part_runs = {{milliseconds(7), true}, {milliseconds(7), false}, {milliseconds(7), false}};
+  EXPECT_EQ(MakeClassifications(request, 1)[0].infer, milliseconds(7)) << "one run, whatever it held";
+  EXPECT_EQ(MakeClassifications(request, 1)[1].infer, milliseconds(7));
+  // The second window and the other text in a run of their own.
+  request.part_runs = {{milliseconds(7), true}, {milliseconds(5), true}, {milliseconds(5), false}};
+  EXPECT_EQ(MakeClassifications(request, 1)[0].infer, milliseconds(12));
+  EXPECT_EQ(MakeClassifications(request, 1)[1].infer, milliseconds(5));
 }
 
 TEST(MakeClassifications, AppliesTemperatureAndTopK) {

@@ -34,6 +34,9 @@ class WaitQueue {
   // Takes everything, oldest first in each lane.
   std::vector<std::shared_ptr<Request>> TakeAll();
 
+  // Of everything that waits; max() where nothing does.
+  TimePoint first_deadline() const { return deadlines_.empty() ? TimePoint::max() : deadlines_.begin()->first; }
+
   bool empty() const { return lanes_[0].empty() && lanes_[1].empty(); }
   // Of parts that wait.
   int64_t tokens() const { return tokens_[0] + tokens_[1]; }

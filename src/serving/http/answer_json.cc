@@ -77,7 +77,7 @@ HttpResponse HuggingFaceError(const Problem& problem) {
 }
 
 std::string PredictionJson(const ModelDescription& model, const Classification& result, std::string_view backend,
-                           std::string_view prediction_id, size_t text_length, Duration infer) {
+                           std::string_view prediction_id, size_t text_length) {
   const LabelScore& best = result.scores.front();
   JsonWriter json;
   json.BeginObject();
@@ -90,7 +90,7 @@ std::string PredictionJson(const ModelDescription& model, const Classification& 
     WriteLabelsOverThreshold(model, result, json);
   }
   json.Key("prediction_id").String(prediction_id);
-  json.Key("inference_time_ms").Fixed(Milliseconds(infer), 3);
+  json.Key("inference_time_ms").Fixed(Milliseconds(result.infer), 3);
   json.Key("model_name").String(model.name);
   json.Key("backend").String(backend);
   json.Key("text_length").Int(static_cast<int64_t>(text_length));

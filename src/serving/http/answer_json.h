@@ -20,7 +20,7 @@ HttpResponse HuggingFaceError(const Problem& problem);
 
 // One prediction as /predict answers it. `text_length` in code points.
 std::string PredictionJson(const ModelDescription& model, const Classification& result, std::string_view backend,
-                           std::string_view prediction_id, size_t text_length, Duration infer);
+                           std::string_view prediction_id, size_t text_length);
 
 // One list of labels and scores an input, highest first.
 std::string HuggingFaceJson(const ModelDescription& model, const ClassifyResult& result);

@@ -15,8 +15,7 @@ std::string BatchJson(const ModelDescription& model, const ClassifyResult& resul
   json.BeginObject();
   json.Key("results").BeginArray();
   for (size_t i = 0; i < result.results.size(); ++i) {
-    json.Raw(PredictionJson(model, result.results[i], result.backend, ids[i], CountCodePoints(texts[i]),
-                            result.times.infer));
+    json.Raw(PredictionJson(model, result.results[i], result.backend, ids[i], CountCodePoints(texts[i])));
   }
   json.EndArray();
   json.Key("total").Int(static_cast<int64_t>(result.results.size()));
@@ -33,7 +32,7 @@ Problem NotJson(const absl::Status& status) { return {WireError::kBadBody, std::
 std::optional<Problem> App::ReadClassifyRequest(Call& call) {
   const auto timeout = RequestTimeoutOf(call.request);
   if (!timeout.ok()) return ProblemOf(timeout.status());
-  const TimePoint deadline = call.started + timeout->value_or(service_.engine_options().default_deadline);
+  const TimePoint deadline = AddSaturated(call.started, timeout->value_or(service_.engine_options().default_deadline));
   std::optional<std::string> backend;
   if (!call.is(Operation::kHuggingFace)) backend = call.request.QueryParameter("backend");
   if (backend.has_value()) {
@@ -86,10 +85,9 @@ HttpResponse App::AnswerClassified(Call& call, const absl::StatusOr<ClassifyResu
   }
   std::vector<std::string> ids;
   for (const Classification& one : result->results) ids.push_back(service_.RememberPrediction(one, result->backend));
-  response.body = call.is(Operation::kPredict)
-                      ? PredictionJson(model, result->results.front(), result->backend, ids.front(),
-                                       CountCodePoints(call.body.texts.front()), result->times.infer)
-                      : BatchJson(model, *result, call.body.texts, ids);
+  response.body = call.is(Operation::kPredict) ? PredictionJson(model, result->results.front(), result->backend,
+                                                                ids.front(), CountCodePoints(call.body.texts.front()))
+                                               : BatchJson(model, *result, call.body.texts, ids);
   return Answer(call, std::move(response));
 }
 

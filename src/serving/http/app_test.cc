@@ -109,6 +109,8 @@ TEST(App, AnswersABatchInOrder) {
   for (size_t i = 0; i < results.size(); ++i) {
     const JsonObject one = *results[i].AsObject();
     EXPECT_EQ(*one.RequireInt("text_length", 0, 100), static_cast<int64_t>(i + 1));
+    EXPECT_NEAR(*one.Require("inference_time_ms")->AsDouble(), 1.84 * static_cast<double>(i + 1), 1e-9)
+        << "of its own run";
     const std::string id(*one.RequireString("prediction_id"));
     EXPECT_TRUE(IsUuid(id));
     EXPECT_NE(id, first_id);
