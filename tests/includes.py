@@ -34,7 +34,6 @@ LIBRARIES = {
     r"simdjson\.h": "base",
     r"openssl/": "base",
     r"prometheus/": "telemetry",
-    r"spdlog/": "telemetry",
     r"onnx\.pb\.h|google/protobuf/": "graph",
     r"onnxruntime_\w+\.h": "backend/onnx",
     r"ATen/|torch/|c10/": "backend/torch",
@@ -57,10 +56,6 @@ SYSTEM = re.compile(
     r"malloc)\.h")
 LOCKS = re.compile(r"mutex|condition_variable|shared_mutex|semaphore|latch|barrier|absl/synchronization/.*")
 
-LOCK_USERS = {
-    "telemetry/log.cc",  # spdlog's sink is a template over the mutex
-}
-
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 TEST = re.compile(r"(_test|_benchmark|_testing|_compile_fail)\.(cc|h)$|/testing/")
 
@@ -76,7 +71,7 @@ def judge(path, header):
     is_test = bool(TEST.search(path))
     if header in PRIVATE_HEADERS and pathlib.PurePath(path).parent != pathlib.PurePath(header).parent:
         return f"{header} is private to {pathlib.PurePath(header).parent}"
-    if LOCKS.fullmatch(header) and room != "base" and path not in LOCK_USERS and not is_test:
+    if LOCKS.fullmatch(header) and room != "base" and not is_test:
         return f"expected base/mutex.h, found <{header}>"
     if other in ROOMS and header.endswith((".h", ".inc")):
         if header == "base/status_macros.h" and path.endswith(".h") and not is_test:

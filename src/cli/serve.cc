@@ -80,6 +80,7 @@ class Server {
  public:
   Server(const LoadedConfig& config, TimePoint started)
       : config_(config.values), started_(started), log_(*ParseLogLevel(config_.log_level)) {
+    metrics_.AddLog(log_);
     for (const std::string& warning : config.warnings) log_.Warning(warning);
   }
   ~Server() {

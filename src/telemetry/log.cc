@@ -1,17 +1,17 @@
-// The JSON is ours; spdlog filters by level and writes whole lines. Tested by log_test.cc.
+// Makes the JSON; line_writer.h brings it to stderr. Tested by log_test.cc.
 #include "telemetry/log.h"
+
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
-#include <mutex>
 #include <utility>
 
 #include "base/json_writer.h"
+#include "base/mutex.h"
 #include "base/utc_time.h"
 #include "base/utf8.h"
-#include "spdlog/logger.h"
-#include "spdlog/sinks/base_sink.h"
-#include "spdlog/sinks/stdout_sinks.h"
+#include "telemetry/line_writer.h"
 
 namespace ks {
 namespace {
@@ -19,27 +19,14 @@ namespace {
 struct LevelName {
   LogLevel level;
   std::string_view name;
-  spdlog::level::level_enum of_spdlog;
 };
-constexpr std::array<LevelName, 5> kLevels = {{{LogLevel::kDebug, "debug", spdlog::level::debug},
-                                               {LogLevel::kInfo, "info", spdlog::level::info},
-                                               {LogLevel::kWarning, "warning", spdlog::level::warn},
-                                               {LogLevel::kError, "error", spdlog::level::err},
-                                               {LogLevel::kOff, "off", spdlog::level::off}}};
+constexpr std::array<LevelName, 5> kLevels = {{{LogLevel::kDebug, "debug"},
+                                               {LogLevel::kInfo, "info"},
+                                               {LogLevel::kWarning, "warning"},
+                                               {LogLevel::kError, "error"},
+                                               {LogLevel::kOff, "off"}}};
 
-const LevelName& Of(LogLevel level) { return kLevels[static_cast<size_t>(level)]; }
-
-class CallbackSink final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit CallbackSink(Log::Sink write) : write_(std::move(write)) {}
-
- private:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    write_(std::string_view(message.payload.data(), message.payload.size()));
-  }
-  void flush_() override {}
-  Log::Sink write_;
-};
+std::string_view NameOf(LogLevel level) { return kLevels[static_cast<size_t>(level)].name; }
 
 // File names, header values and runtimes' messages may hold any bytes; a line must stay JSON.
 std::string ToValidUtf8(std::string_view text) {
@@ -57,7 +44,7 @@ std::string Line(LogLevel level, std::string_view message, std::span<const LogFi
   JsonWriter json;
   json.BeginObject();
   json.Key("time").String(FormatUtc(std::chrono::system_clock::now()));
-  json.Key("level").String(Of(level).name);
+  json.Key("level").String(NameOf(level));
   json.Key("message").String(ToValidUtf8(message));
   for (const LogField& field : fields) {
     json.Key(field.key);
@@ -85,27 +72,38 @@ std::optional<LogLevel> ParseLogLevel(std::string_view name) {
 }
 
 struct Log::Impl {
-  Impl(LogLevel level, spdlog::sink_ptr sink) : logger("kubesentiment", std::move(sink)) {
-    logger.set_pattern("%v");
-    logger.set_level(Of(level).of_spdlog);
-    logger.flush_on(spdlog::level::trace);
-  }
-  spdlog::logger logger;
+  const LogLevel level;
+  std::unique_ptr<LineWriter> writer;  // or
+  Sink sink;
+  Mutex sink_mutex{};
 };
 
-Log::Log(LogLevel level) : impl_(std::make_unique<Impl>(level, std::make_shared<spdlog::sinks::stderr_sink_mt>())) {}
+Log::Log(LogLevel level)
+    : impl_(new Impl{.level = level,
+                     .writer = std::make_unique<LineWriter>(
+                         STDERR_FILENO,
+                         [](int64_t dropped) {
+                           const LogField count("lines", dropped);
+                           return Line(LogLevel::kWarning, "log lines dropped: stderr was not read fast enough",
+                                       {&count, 1});
+                         },
+                         LineWriter::Options()),
+                     .sink = nullptr}) {}
 
-Log::Log(LogLevel level, Sink sink)
-    : impl_(std::make_unique<Impl>(level, std::make_shared<CallbackSink>(std::move(sink)))) {}
+Log::Log(LogLevel level, Sink sink) : impl_(new Impl{.level = level, .writer = nullptr, .sink = std::move(sink)}) {}
 
 Log::~Log() = default;
 
-bool Log::enabled(LogLevel level) const { return impl_->logger.should_log(Of(level).of_spdlog); }
+bool Log::enabled(LogLevel level) const { return level != LogLevel::kOff && level >= impl_->level; }
 
 void Log::Write(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!enabled(level)) return;
   const std::string line = Line(level, message, fields);
-  impl_->logger.log(Of(level).of_spdlog, spdlog::string_view_t(line.data(), line.size()));
+  if (impl_->writer != nullptr) return impl_->writer->Write(line);
+  MutexLock lock(impl_->sink_mutex);
+  impl_->sink(line);
 }
+
+int64_t Log::dropped() const { return impl_->writer == nullptr ? 0 : impl_->writer->dropped(); }
 
 }  // namespace ks

@@ -1,5 +1,5 @@
 // Logs: one JSON object a line on stderr. Never a text, a key or an Authorization value: of a text, position, type and
-// length only. The only place that knows spdlog.
+// length only.
 //
 //   log.Info("listening", {{"address", "127.0.0.1:8000"}, {"threads", 2}});
 //   {"time":"2026-01-31T12:00:00.000Z","level":"info","message":"listening","address":"127.0.0.1:8000","threads":2}
@@ -37,14 +37,17 @@ struct LogField {
   std::variant<std::string_view, int64_t, double, bool> value;
 };
 
-// All methods are safe from any thread; lines never mix. A line is written before the call returns.
+// All methods are safe from any thread; lines never mix.
 class Log {
  public:
-  // Receives each line, without its newline; one call at a time.
+  // Receives each line, without its newline, before the call that logs returns; one call at a time.
   using Sink = std::function<void(std::string_view line)>;
 
-  explicit Log(LogLevel level);  // to stderr
+  // To stderr, through a LineWriter: logging never waits. Where stderr is not read, lines are dropped and counted, and a
+  // line tells of it once there is room again.
+  explicit Log(LogLevel level);
   Log(LogLevel level, Sink sink);
+  // Writes what waits, for half a second at most.
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -65,6 +68,9 @@ class Log {
   void Error(std::string_view message, std::initializer_list<LogField> fields = {}) {
     Write(LogLevel::kError, message, fields);
   }
+
+  // Lines that never reached stderr, over the log's life.
+  int64_t dropped() const;
 
  private:
   struct Impl;

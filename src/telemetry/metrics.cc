@@ -216,6 +216,7 @@ struct Metrics::Impl {
   std::vector<std::unique_ptr<RouteSeries>> routes;
   Family<Counter>* requests = nullptr;
   Gauge* in_flight = nullptr;
+  const Log* log = nullptr;
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -269,8 +270,14 @@ void Metrics::SetColdStart(Duration duration) {
       .Set(Seconds(duration));
 }
 
+void Metrics::AddLog(const Log& log) { impl_->log = &log; }
+
 std::string Metrics::Scrape() {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  if (impl_->log != nullptr) {
+    families.push_back(OneSample("log_dropped_total", "Log lines that were not written: stderr was not read.",
+                                 prometheus::MetricType::Counter, static_cast<double>(impl_->log->dropped())));
+  }
   AppendProcess(families);
   return prometheus::TextSerializer().Serialize(families);
 }

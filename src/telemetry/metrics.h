@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "telemetry/log.h"
 
 namespace ks {
 
@@ -64,6 +65,9 @@ class Metrics {
   void HttpFinished(int route, int status, Duration duration);
 
   void SetColdStart(Duration duration);
+
+  // Shows log.dropped() as log_dropped_total. `log` must outlive every Scrape. Before the first of them, once.
+  void AddLog(const Log& log);
 
   // The text exposition format, version 0.0.4, process_* included.
   std::string Scrape();

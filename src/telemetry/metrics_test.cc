@@ -153,6 +153,14 @@ TEST(Metrics, DescribesTheProcessAndTheBuild) {
   EXPECT_THAT(metrics.Scrape(), HasSubstr("build_info{compiler="));
 }
 
+TEST(Metrics, ShowsTheLogsDroppedLinesFromZero) {
+  const Log log(LogLevel::kInfo);
+  Metrics metrics;
+  EXPECT_EQ(Sample(metrics, "log_dropped_total"), std::nullopt);
+  metrics.AddLog(log);
+  EXPECT_EQ(Sample(metrics, "log_dropped_total"), 0);
+}
+
 TEST(Metrics, TakesCountsFromManyThreads) {
   Metrics metrics;
   ModelMetrics& model = metrics.AddModel(kSeries);

@@ -54,10 +54,10 @@ class Server:
         self.start(command, env=ENVIRONMENT | (env or {}), **options)
 
     def start(self, command, **options):
-        # A file, not a pipe: nobody reads while the server runs, and a full pipe would stop it.
+        # A file, not a pipe: nobody reads while the server runs, and lines beyond a full pipe are dropped.
         self._log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log, **options)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": self._log}
+        self.process = subprocess.Popen(command, **streams | options)
 
     def __enter__(self):
         self.wait_ready()

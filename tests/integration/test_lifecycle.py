@@ -189,6 +189,28 @@ def test_a_second_signal_stops_at_once():
         server.process.wait(5)
 
 
+def test_requests_are_answered_while_nobody_reads_the_log():
+    requests, at_once = 100_000, 500
+    read_end, write_end = os.pipe()
+    try:
+        with support.Server(stderr=write_end) as server:
+            os.close(write_end)
+            with server.connect() as s, s.makefile("rb") as stream:
+                for _ in range(requests // at_once):
+                    s.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * at_once)
+                    for _ in range(at_once):
+                        assert support.read_response(stream).status == 200
+            [dropped] = [line for line in server.get("/metrics").body.decode().splitlines()
+                         if line.startswith("log_dropped_total ")]
+            assert float(dropped.split()[1]) > requests / 2
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(20) == 0  # nor does it wait for a reader at its end
+        kept = os.read(read_end, 1 << 20).splitlines()
+        assert [json.loads(line)["message"] for line in kept[:-1]].count("request") > 100
+    finally:
+        os.close(read_end)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_runs_as_nobody_without_home_from_a_read_only_package_behind_a_link(tmp_path_factory):
     base = pathlib.Path("/tmp") / f"ks-nobody-{os.getpid()}"
