@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "backend/onnx/onnx_backend.h"
 #include "base/cpu.h"
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
@@ -222,7 +223,7 @@ class Server {
   const ServeConfig config_;
   const TimePoint started_;
   Log log_;
-  Metrics metrics_;
+  Metrics metrics_{Metrics::BuildLabels{{"onnxruntime", std::string(OnnxRuntimeVersion())}}};
   ModelMetrics* model_metrics_ = nullptr;
   LoadedModel loaded_;
   std::unique_ptr<Engine> engine_;

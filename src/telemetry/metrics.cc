@@ -219,10 +219,10 @@ struct Metrics::Impl {
   const Log* log = nullptr;
 };
 
-Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
-  impl_->registration.Gauges("build_info", "1, with what was built as labels.")
-      .Add({{"version", std::string(Version())}, {"compiler", __VERSION__}})
-      .Set(1);
+Metrics::Metrics(const BuildLabels& build_labels) : impl_(std::make_unique<Impl>()) {
+  Labels labels = {{"version", std::string(Version())}, {"compiler", __VERSION__}};
+  labels.insert(build_labels.begin(), build_labels.end());
+  impl_->registration.Gauges("build_info", "1, with what was built as labels.").Add(labels).Set(1);
   impl_->in_flight =
       &impl_->registration.Gauges("http_requests_in_flight", "Requests read and not answered yet.").Add({});
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,7 +50,10 @@ struct HttpRoute {
 
 class Metrics {
  public:
-  Metrics();
+  // What is built in, beside this program's own version and compiler: labels of build_info.
+  using BuildLabels = std::map<std::string, std::string>;
+
+  explicit Metrics(const BuildLabels& build_labels = {});
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;

@@ -11,6 +11,7 @@ namespace ks {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -150,7 +151,11 @@ TEST(Metrics, DescribesTheProcessAndTheBuild) {
   EXPECT_EQ(Sample(metrics, "ml_cold_start_seconds"), 0.12);
   EXPECT_GT(Sample(metrics, "process_resident_memory_bytes").value_or(0), 0);
   EXPECT_THAT(metrics.Scrape(), HasSubstr("# TYPE process_cpu_seconds_total counter"));
-  EXPECT_THAT(metrics.Scrape(), HasSubstr("build_info{compiler="));
+}
+
+TEST(Metrics, NamesWhatWasBuiltAndWhatIsBuiltIn) {
+  Metrics metrics(Metrics::BuildLabels{{"onnxruntime", "1.2.3"}});
+  EXPECT_THAT(metrics.Scrape(), ContainsRegex(R"(build_info\{compiler="[^}]+",onnxruntime="1\.2\.3",version=")"));
 }
 
 TEST(Metrics, ShowsTheLogsDroppedLinesFromZero) {

@@ -79,7 +79,9 @@ def test_every_series_is_there_at_zero_before_the_first_request():
     assert total(samples, "ml_queue_limit_tokens") == 131072
     assert total(samples, "ml_active_precision", precision="fp32") == 1
     assert "ml_prediction_accuracy_score" not in samples  # a zero there would page someone
-    assert "build_info" in samples and "process_resident_memory_bytes" in samples
+    [build] = samples["build_info"]
+    assert dict(build).keys() == {"version", "compiler", "onnxruntime"} and dict(build)["onnxruntime"].count(".") == 2
+    assert "process_resident_memory_bytes" in samples
     for status in ("200", "422", "429", "503"):
         key = frozenset({"route": "/api/v1/predict", "method": "POST", "status": status}.items())
         assert samples["http_requests_total"][key] == 0
