@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/tables/table.h"
 
 namespace ks {
 
@@ -18,9 +19,20 @@ inline constexpr size_t kMaxColumns = 10000;
 absl::StatusOr<size_t> FindTextColumn(const std::vector<std::string>& columns, const std::optional<std::string>& wanted,
                                       std::string_view name);
 
-// The same where columns have numbers only.
-absl::StatusOr<size_t> FindNumberedTextColumn(size_t count, const std::optional<std::string>& wanted,
-                                              std::string_view name);
+// The columns of a table that count.
+struct ChosenColumns {
+  size_t text = 0;
+  std::optional<size_t> label = {};  // where TableOptions ask for labels and there is one
+};
+
+// Chooses among named columns, as FindTextColumn does; the label's is the one wanted, else the one called `label`.
+// kInvalidArgument listing the columns where the text's is not exactly one, or the label's that is wanted, or two are
+// called `label`.
+absl::StatusOr<ChosenColumns> ChooseNamedColumns(const std::vector<std::string>& columns, const TableOptions& options,
+                                                 std::string_view name);
+
+// The same of `count` columns that have numbers only: there is no label unless one is wanted.
+absl::StatusOr<ChosenColumns> ChooseNumberedColumns(size_t count, const TableOptions& options, std::string_view name);
 
 // `name`, or with as many `pred_` in front as make it differ from all of `taken`.
 std::string FreeName(std::string name, const std::vector<std::string>& taken);

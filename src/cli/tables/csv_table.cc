@@ -128,10 +128,11 @@ class CsvTable final : public TableReader {
     if (options_.header) {
       columns_ = first_->fields;
       first_ = nullptr;
-      KS_ASSIGN_OR_RETURN(text_column_, FindTextColumn(columns_, options_.text_column, name));
+      KS_ASSIGN_OR_RETURN(chosen_, ChooseNamedColumns(columns_, options_, name));
     } else {
-      KS_ASSIGN_OR_RETURN(text_column_, FindNumberedTextColumn(width_, options_.text_column, name));
+      KS_ASSIGN_OR_RETURN(chosen_, ChooseNumberedColumns(width_, options_, name));
     }
+    has_labels_ = chosen_.label.has_value();
     return absl::OkStatus();
   }
 
@@ -153,8 +154,9 @@ class CsvTable final : public TableReader {
     } else if (record->fields.size() != width_) {
       row.error = Cat("expected ", width_, " columns, found ", record->fields.size());
     } else {
-      row.text = record->fields[text_column_];
+      row.text = record->fields[chosen_.text];
       row.error = TextProblem(row.text);
+      if (chosen_.label) row.label = record->fields[*chosen_.label];
     }
     return true;
   }
@@ -165,7 +167,7 @@ class CsvTable final : public TableReader {
   const TableOptions options_;
   const Record* first_ = nullptr;  // read by Begin() and not yet given out
   size_t width_ = 0;
-  size_t text_column_ = 0;
+  ChosenColumns chosen_;
 };
 
 }  // namespace

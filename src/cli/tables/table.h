@@ -32,6 +32,9 @@ struct TableOptions {
   bool header = true;                           // of csv and tsv: the first row names the columns
   bool lines_as_json = false;                   // of text: keep each line as {"text": ...}, for a jsonl writer
   size_t max_row_bytes = 16 << 20;              // a longer row is a bad one and is not kept
+  bool labels = false;                          // read what a row is labelled with, too
+  // With `labels`: a name, or a number from 1. Without it the column called `label` counts, if there is one.
+  std::optional<std::string> label_column = {};
 };
 
 struct Row {
@@ -40,6 +43,7 @@ struct Row {
   std::string text = {};   // to score: valid UTF-8, not blank; of a bad row unspecified
   std::string error = {};  // why it cannot be scored; empty if it can. Never holds a text
   std::vector<std::string> members = {};  // of jsonl: the object's keys
+  std::string label = {};                 // as it stands there, where the reader has_labels()
 };
 
 // One thread at a time.
@@ -54,14 +58,18 @@ class TableReader {
 
   // The header's names; empty for text, for jsonl and without a header.
   const std::vector<std::string>& columns() const { return columns_; }
+  // Whether rows come with labels: TableOptions asked for them and there is a column. Of jsonl the first object that
+  // has members decides, so ask after the last row.
+  bool has_labels() const { return has_labels_; }
   virtual const ByteSource& source() const = 0;
 
  protected:
   std::vector<std::string> columns_;
+  bool has_labels_ = false;
 };
 
 // Begins to read a table; `name` begins the messages. Of csv and tsv the header is read here and the column of the text
-// found: `text_column` if given, else the one called `text`, else the only one.
+// found: `text_column` if given, else the one called `text`, else the only one; the label's likewise (TableOptions).
 // Errors: kInvalidArgument listing the columns where that finds none or more than one; those of ByteSource::Read.
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(std::unique_ptr<ByteSource> source, std::string name,
                                                        const TableOptions& options);

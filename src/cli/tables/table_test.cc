@@ -256,6 +256,61 @@ TEST(TsvTable, ALongRowIsBadAndStaysInItsColumns) {
   EXPECT_EQ(read.rows[1].text, "good");
 }
 
+// --- Labels: for whoever asks ---
+
+std::vector<std::string> LabelsOf(const ReadBack& read) {
+  EXPECT_EQ(read.status, absl::OkStatus());
+  std::vector<std::string> labels;
+  for (const Row& row : read.rows) labels.push_back(row.error.empty() ? row.label : "error: " + row.error);
+  return labels;
+}
+
+TEST(TableLabels, ComeFromTheColumnOfThatNameOrTheOneWanted) {
+  EXPECT_THAT(LabelsOf(ReadTable("text,label\ngood,POS\nbad,neg\n", {.format = kCsv, .labels = true})),
+              ElementsAre("POS", "neg"));
+  EXPECT_THAT(LabelsOf(ReadTable("text\tlabel\tgold\ngood\tx\tPOS\n",
+                                 {.format = kTsv, .labels = true, .label_column = "gold"})),
+              ElementsAre("POS"));
+  EXPECT_THAT(
+      LabelsOf(ReadTable("NEG\tbad\n",
+                         {.format = kTsv, .text_column = "2", .header = false, .labels = true, .label_column = "1"})),
+      ElementsAre("NEG"));
+  EXPECT_THAT(
+      LabelsOf(ReadTable("NEG,bad\n",
+                         {.format = kCsv, .text_column = "2", .header = false, .labels = true, .label_column = "1"})),
+      ElementsAre("NEG"));
+}
+
+TEST(TableLabels, AreNotThereWithoutSuchAColumn) {
+  for (const TableFormat format : {kCsv, kTsv}) {
+    const std::string bytes = format == kCsv ? "text,id\ngood,1\n" : "text\tid\ngood\t1\n";
+    const auto table = OpenTable(MemoryByteSource(bytes, "rows"), "rows", {.format = format, .labels = true});
+    ASSERT_TRUE(table.ok());
+    EXPECT_FALSE((*table)->has_labels());
+  }
+  const auto unasked = OpenTable(MemoryByteSource("text,label\ngood,POS\n", "rows"), "rows", {.format = kCsv});
+  ASSERT_TRUE(unasked.ok());
+  EXPECT_FALSE((*unasked)->has_labels());
+}
+
+TEST(TableLabels, NameTheColumnsWhereTheOneWantedIsMissing) {
+  ExpectUsageError("text,id\na,1\n", {.format = kCsv, .labels = true, .label_column = "gold"},
+                   {"there is no column \"gold\"", "text, id"});
+  ExpectUsageError("a\tb\n", {.format = kTsv, .text_column = "1", .header = false, .labels = true, .label_column = "3"},
+                   {"--label-column is a number from 1 to 2", "\"3\""});
+}
+
+TEST(TableLabels, OfJsonlAreNamesOrIds) {
+  const std::string rows =
+      "{\"text\":\"a\",\"label\":\"POS\"}\n{\"text\":\"b\",\"label\":2}\n{\"text\":\"c\",\"label\":1.5}\n{\"text\":"
+      "\"d\"}\n";
+  EXPECT_THAT(LabelsOf(ReadTable(rows, {.format = kJsonl, .labels = true})),
+              ElementsAre("POS", "2", AllOf(HasSubstr("error: label"), HasSubstr("a string or an integer")),
+                          AllOf(HasSubstr("error: label"), HasSubstr("missing"))));
+  EXPECT_THAT(LabelsOf(ReadTable("{\"text\":\"a\"}\n", {.format = kJsonl, .labels = true, .label_column = "gold"})),
+              ElementsAre(AllOf(HasSubstr("gold"), HasSubstr("missing"))));
+}
+
 // --- jsonl ---
 
 TEST(JsonlTable, KeepsMembersAsTheyWereWritten) {

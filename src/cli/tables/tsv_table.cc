@@ -34,10 +34,12 @@ class TsvTable final : public TableReader {
     width_ = fields.size();
     if (options_.header) {
       columns_.assign(fields.begin(), fields.end());
-      KS_ASSIGN_OR_RETURN(text_column_, FindTextColumn(columns_, options_.text_column, name));
+      KS_ASSIGN_OR_RETURN(chosen_, ChooseNamedColumns(columns_, options_, name));
+      has_labels_ = chosen_.label.has_value();
       return absl::OkStatus();
     }
-    KS_ASSIGN_OR_RETURN(text_column_, FindNumberedTextColumn(width_, options_.text_column, name));
+    KS_ASSIGN_OR_RETURN(chosen_, ChooseNumberedColumns(width_, options_, name));
+    has_labels_ = chosen_.label.has_value();
     first_pending_ = true;
     return absl::OkStatus();
   }
@@ -57,8 +59,9 @@ class TsvTable final : public TableReader {
     } else if (fields.size() != width_) {
       row.error = Cat("expected ", width_, " columns, found ", fields.size());
     } else {
-      row.text = fields[text_column_];
+      row.text = fields[chosen_.text];
       row.error = TextProblem(row.text);
+      if (chosen_.label) row.label = fields[*chosen_.label];
       return true;
     }
     // What will be appended has to stand in its columns all the same.
@@ -80,7 +83,7 @@ class TsvTable final : public TableReader {
   Line first_;
   bool first_pending_ = false;
   size_t width_ = 0;
-  size_t text_column_ = 0;
+  ChosenColumns chosen_;
 };
 
 }  // namespace
