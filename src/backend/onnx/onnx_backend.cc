@@ -18,6 +18,12 @@ absl::Status CheckOptions(const OnnxOptions& options, int window, int count) {
   if (options.max_tokens < window) {
     return InvalidArgument("max_tokens is ", options.max_tokens, ", expected at least the model's window of ", window);
   }
+  if (options.isa.has_value() && !IsSupported(*options.isa)) {
+    std::vector<std::string> supported;
+    for (const IsaLevel isa : SupportedIsas()) supported.emplace_back(IsaName(isa));
+    return InvalidArgument("isa is ", IsaName(*options.isa),
+                           ", expected one that this CPU has: ", absl::StrJoin(supported, ", "));
+  }
   return absl::OkStatus();
 }
 
@@ -53,8 +59,11 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
                                                                              const ClassifierSpec& spec, int window,
                                                                              const OnnxOptions& options, int count) {
   KS_RETURN_IF_ERROR(CheckOptions(options, window, count));
-  KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,
-                      OnnxSession::Open(graph, spec, {.threads = options.threads, .prepack = options.prepack}));
+  KS_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const OnnxSession> session,
+      OnnxSession::Open(
+          graph, spec,
+          {.threads = options.threads, .prepack = options.prepack, .isa = options.isa.value_or(BestIsa())}));
   const BackendFacts facts = {.name = "onnx",
                               .precision = options.precision,
                               .max_tokens = options.max_tokens,

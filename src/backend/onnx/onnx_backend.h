@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "backend/backend.h"
+#include "kernels/dispatch.h"
 #include "package/package.h"
 
 namespace ks {
@@ -25,6 +27,9 @@ struct OnnxOptions {
   // same, 75 MB, but 42 of them are the process's own instead of pages of the file. So: true for a server, false for a
   // handful of texts.
   bool prepack = true;
+  // The instruction set of our own operators, which all give the same bits; the best that the CPU has where none is
+  // named. The runtime's operators choose for themselves.
+  std::optional<IsaLevel> isa = std::nullopt;
 };
 
 class OnnxBackend final : public Backend {

@@ -102,6 +102,22 @@ TEST(OnnxBackend, GivesPyTorchsLogitsForBertAndDistilBert) {
   ExpectGolden(*Open(MakeTiny(Architecture::kDistilBert)), Golden("tiny_distilbert"));
 }
 
+TEST(OnnxBackend, GivesPyTorchsLogitsOnEveryInstructionSet) {
+  const ServingDirectory directory = MakeTiny();
+  for (const IsaLevel isa : SupportedIsas()) {
+    SCOPED_TRACE(IsaName(isa));
+    ExpectGolden(*First(OnnxBackend::OpenGraph(directory.graph(), directory.spec(), kTinyWindow, {.isa = isa}, 1)),
+                 Golden("tiny_bert"));
+  }
+}
+
+TEST(OnnxBackend, RefusesAnInstructionSetThatTheCpuLacks) {
+  const ServingDirectory directory = MakeTiny();
+  const auto lacking = static_cast<IsaLevel>(99);  // no CPU has it
+  const auto group = OnnxBackend::OpenGraph(directory.graph(), directory.spec(), kTinyWindow, {.isa = lacking}, 1);
+  ExpectError(group.status(), absl::StatusCode::kInvalidArgument, "expected one that this CPU has: scalar");
+}
+
 // Each sequence alone, and in two batches of opposite orders.
 void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases) {
   std::vector<std::vector<float>> alone;

@@ -56,7 +56,7 @@ absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::
   session->has_token_types_ = spec.encoder.type_vocab_size > 0;
   session->classes_ = spec.num_labels();
   KS_ASSIGN_OR_RETURN(session->environment_, AcquireOrtEnvironment());
-  KS_ASSIGN_OR_RETURN(session->operators_, Operators::Create(options.threads));
+  KS_ASSIGN_OR_RETURN(session->operators_, Operators::Create({.threads = options.threads, .isa = options.isa}));
   KS_ASSIGN_OR_RETURN(session->memory_, MakeOrt<OrtMemoryInfo>("memory info", [](OrtMemoryInfo** out) {
                         return Ort().CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, out);
                       }));

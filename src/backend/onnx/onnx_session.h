@@ -8,6 +8,7 @@
 #include "backend/batch.h"
 #include "backend/onnx/operators.h"
 #include "backend/onnx/ort.h"
+#include "kernels/dispatch.h"
 #include "model/classifier_spec.h"
 
 namespace ks {
@@ -15,6 +16,7 @@ namespace ks {
 struct SessionOptions {
   int threads = 1;      // cores that one run uses
   bool prepack = true;  // see OnnxOptions
+  IsaLevel isa = BestIsa();
 };
 
 // A session of ONNX Runtime over a serving graph (graph/encoder_graph.h). Its thread pool does not spin: an idle server

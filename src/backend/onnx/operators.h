@@ -35,6 +35,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "backend/onnx/op_context.h"
 #include "backend/onnx/ort.h"
 
 namespace ks {
@@ -42,8 +43,7 @@ namespace ks {
 // The domain "kubesentiment" for one session. Add domain() to the session's options; must outlive the session.
 class Operators {
  public:
-  // `threads` is the size of the session's pool.
-  static absl::StatusOr<std::unique_ptr<Operators>> Create(int threads);
+  static absl::StatusOr<std::unique_ptr<Operators>> Create(const OperatorSettings& settings);
   ~Operators();
   Operators(const Operators&) = delete;
   Operators& operator=(const Operators&) = delete;

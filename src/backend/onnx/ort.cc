@@ -58,6 +58,11 @@ absl::Status ToStatus(OrtStatus* status, std::string_view what) {
   return MakeStatus(code, what, ": ", message);
 }
 
+OrtStatus* FromStatus(const absl::Status& status) {
+  if (status.ok()) return nullptr;
+  return Ort().CreateStatus(ORT_FAIL, std::string(status.message()).c_str());
+}
+
 absl::StatusOr<std::shared_ptr<OrtEnv>> AcquireOrtEnvironment() {
   static Mutex mutex;
   static std::weak_ptr<OrtEnv> current;

@@ -18,6 +18,9 @@ const OrtApi& Ort();
 // model, kInternal for the rest.
 absl::Status ToStatus(OrtStatus* status, std::string_view what);
 
+// An error of ours on its way through the runtime, which keeps only the text; null for OK.
+OrtStatus* FromStatus(const absl::Status& status);
+
 struct OrtDeleter {
   void operator()(OrtEnv* env) const { Ort().ReleaseEnv(env); }
   void operator()(OrtSession* session) const { Ort().ReleaseSession(session); }
