@@ -1,6 +1,9 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -14,6 +17,11 @@ Thread::Thread(std::string name, std::function<void()> body)
 
 void Thread::Join() {
   if (thread_.joinable()) thread_.join();
+}
+
+void RunOnlyWhenIdle() {
+  const sched_param none = {};
+  if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
 }
 
 }  // namespace ks

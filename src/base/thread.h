@@ -23,4 +23,9 @@ class Thread {
   std::thread thread_;
 };
 
+// From now on the calling thread runs only while no other wants its core (SCHED_IDLE; the lowest nice value where the
+// kernel refuses that). There may be no way back, and whoever waits for a lock that such a thread holds waits as long
+// as the machine is busy.
+void RunOnlyWhenIdle();
+
 }  // namespace ks

@@ -326,7 +326,7 @@ TEST_F(AdmissionTest, SaysThatAWorkerIsStuck) {
 }
 
 TEST_F(AdmissionTest, KeepsAQueueForEachBackend) {
-  Start({}, 1, {"onnx", "pytorch"});
+  Start({.routing = {.allowed = {"pytorch"}}}, 1, {"onnx", "pytorch"});
   const PendingAnswer running = OccupyWorker();
   const PendingAnswer waiting = Submit(10);
   PendingAnswer other = Submit(10, {.backend = "pytorch"});

@@ -44,9 +44,11 @@ absl::Status CheckModel(const ServedModel& model) {
   if (model.groups().empty()) return InvalidArgument("the model has no backend");
   for (const BackendGroup& group : model.groups()) {
     const std::string where = Cat("backend ", group.name);
-    if (group.workers.empty()) return InvalidArgument(where, ": has no worker");
     for (const auto& backend : group.workers) {
       KS_RETURN_IF_ERROR(WithContext(CheckBackend(backend->facts(), manifest), where));
+    }
+    if (group.shadow != nullptr) {
+      KS_RETURN_IF_ERROR(WithContext(CheckBackend(group.shadow->facts(), manifest), where));
     }
   }
   return absl::OkStatus();
@@ -58,6 +60,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const Ser
                                                        const EngineOptions& options, ModelMetrics& metrics,
                                                        const Clock& clock) {
   KS_RETURN_IF_ERROR(CheckModel(*model));
+  KS_RETURN_IF_ERROR(CheckRouting(model->groups(), options.routing));
   const int window = model->manifest().window;
   EngineOptions in_force = options;
   if (in_force.run_tokens == 0) in_force.run_tokens = DefaultRunTokens(window);

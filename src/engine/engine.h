@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "engine/classification.h"
+#include "engine/routing.h"
 
 namespace ks {
 
@@ -26,6 +27,8 @@ struct EngineOptions {
   // Where the caller names none. Duration::max() for work without a deadline, as of files.
   Duration default_deadline = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
+  RoutingOptions routing = {};        // who answers what; by default the model's first group everything
+  int64_t max_shadow_tokens = 16384;  // answered and waiting for the shadow; more is dropped and counted
 };
 
 // What /health and /model-info want to know at any moment.
@@ -41,10 +44,11 @@ class Engine {
  public:
   using Done = std::function<void(absl::StatusOr<ClassifyResult>)>;
 
-  // Starts one worker for each backend object of `model`, named after its group ("onnx-0"). `metrics` must hold the
-  // groups of `model` as its backends, in their order; it and `clock` must outlive the engine. Errors: kInvalidArgument
-  // naming both settings where a legal request could never run (queue < batch < window, run < window), and a model
-  // whose backends do not fit its manifest (window, classes, none at all).
+  // Starts one worker for each backend object of `model`, named after its group ("onnx-0"), and one for the shadow where
+  // there is one. `metrics` must hold the groups of `model` as its backends, in their order; it and `clock` must outlive
+  // the engine. Errors: kInvalidArgument naming both settings where a legal request could never run (queue < batch <
+  // window, run < window), a model whose backends do not fit its manifest (window, classes, none at all), and what
+  // CheckRouting refuses.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(std::shared_ptr<const ServedModel> model,
                                                         const EngineOptions& options, ModelMetrics& metrics,
                                                         const Clock& clock);
@@ -70,7 +74,8 @@ class Engine {
   // like a refusal of Submit. max() stands for the default deadline.
   virtual absl::Status Precheck(TimePoint deadline) const = 0;
 
-  // Admits nothing from now on and waits until every admitted request is answered. What still waits after `timeout` is
+  // Admits nothing from now on and waits until every admitted request is answered (not for the shadow: what waits for
+  // it is dropped when the engine goes). What still waits after `timeout` is
   // answered with kDraining. Returns true if everything was answered within the time, by the model. May be called
   // again.
   virtual bool Drain(Duration timeout) = 0;

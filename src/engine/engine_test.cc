@@ -185,7 +185,7 @@ TEST_F(EngineTest, RefusesABatchOfTooManyTokens) {
 }
 
 TEST_F(EngineTest, AnswersFromTheBackendThatIsNamed) {
-  Start({.groups = {"onnx", "pytorch"}});
+  Start({.groups = {"onnx", "pytorch"}}, {.routing = {.allowed = {"pytorch"}}});
   EXPECT_EQ(Classify({TinyText(1)})->backend, "onnx");
   EXPECT_EQ(Classify({TinyText(1)}, {.backend = "pytorch"})->backend, "pytorch");
   ExpectError(Classify({TinyText(1)}, {.backend = "tensorflow"}), ErrorCode::kUnsupportedBackend,
@@ -277,7 +277,7 @@ TEST(EngineCreate, RefusesSettingsUnderWhichSomethingLegalCouldNeverRun) {
   facts.classes = 2;
   refuses({.facts = facts}, {}, "classes: expected 3 as the manifest has labels, found 2");
   refuses({.groups = {}}, {}, "the model has no backend");
-  refuses({.workers = 0}, {}, "backend fake: has no worker");
+  refuses({.workers = 0}, {}, "backend: the backend fake has no worker");
   Manifest manifest = TinyManifest();
   manifest.temperature = 0;
   refuses({.manifest = manifest}, {}, "temperature: expected more than 0, found 0");

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/status.h"
+#include "base/status_macros.h"
 
 namespace ks {
 
@@ -29,9 +29,7 @@ PackedBatch PackBuffers::Pack(std::span<const RunSlice> run) {
   return {.input_ids = ids_, .offsets = offsets_, .token_type_ids = type_ids_};
 }
 
-absl::Status Scatter(const Logits& logits, int classes, std::span<const RunSlice> run) {
-  int sequences = 0;
-  for (const RunSlice& slice : run) sequences += slice.parts;
+absl::Status CheckLogits(const Logits& logits, int sequences, int classes) {
   const size_t expected = static_cast<size_t>(sequences) * static_cast<size_t>(classes);
   if (logits.sequences != sequences || logits.classes != classes || logits.values.size() != expected) {
     return Internal("logits: expected [", sequences, ", ", classes, "], found [", logits.sequences, ", ",
@@ -42,6 +40,13 @@ absl::Status Scatter(const Logits& logits, int classes, std::span<const RunSlice
     return Internal("logits: expected finite numbers, found ", *bad, " for sequence ",
                     (bad - logits.values.begin()) / classes, " of ", sequences);
   }
+  return absl::OkStatus();
+}
+
+absl::Status Scatter(const Logits& logits, int classes, std::span<const RunSlice> run) {
+  int sequences = 0;
+  for (const RunSlice& slice : run) sequences += slice.parts;
+  KS_RETURN_IF_ERROR(CheckLogits(logits, sequences, classes));
 
   auto row = logits.values.begin();
   for (const RunSlice& slice : run) {

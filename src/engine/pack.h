@@ -24,9 +24,11 @@ class PackBuffers {
   std::vector<int32_t> offsets_;
 };
 
+// kInternal where the shape is not [sequences, classes] or a value is not finite, with the numbers.
+absl::Status CheckLogits(const Logits& logits, int sequences, int classes);
+
 // Copies the rows back to the requests, in the order of Pack. Touches nothing of a request but the rows of its parts.
-// Errors: kInternal where the shape is not [sequences of the run, classes] or a value is not finite; then no row
-// counts.
+// Errors: as CheckLogits; then no row counts.
 absl::Status Scatter(const Logits& logits, int classes, std::span<const RunSlice> run);
 
 }  // namespace ks

@@ -36,20 +36,15 @@ int64_t WholeMilliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
 
-// A name that is not ours comes from the client: it is repeated only if it looks like a name.
-std::string Quoted(std::string_view name) {
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  };
-  if (name.size() <= 32 && std::ranges::all_of(name, is_plain)) return Cat("\"", name, "\"");
-  return Cat("a name of ", name.size(), " bytes");
-}
-
 }  // namespace
 
 QueueEngine::QueueEngine(std::shared_ptr<const ServedModel> model, const EngineOptions& options, ModelMetrics& metrics,
                          const Clock& clock)
-    : model_(std::move(model)), options_(options), metrics_(metrics), clock_(clock) {
+    : model_(std::move(model)),
+      options_(options),
+      metrics_(metrics),
+      clock_(clock),
+      router_(model_->groups(), options_.routing) {
   for (size_t g = 0; g < model_->groups().size(); ++g) {
     const BackendGroup& group = model_->groups()[g];
     groups_.emplace_back(LimitsOf(group, options_), static_cast<int>(group.workers.size()));
@@ -62,6 +57,12 @@ QueueEngine::QueueEngine(std::shared_ptr<const ServedModel> model, const EngineO
     }
   }
   running_since_.resize(workers_.size());
+  if (const std::optional<size_t> group = router_.shadow()) {
+    Backend& backend = *model_->groups()[*group].shadow;
+    const RunLimits limits = {.run_tokens = std::min(options_.run_tokens, backend.facts().max_tokens),
+                              .pads = backend.facts().pads};
+    shadow_ = std::make_unique<Shadow>(backend, limits, options_.max_shadow_tokens, metrics_);
+  }
   metrics_.SetQueue(0, options_.max_queue_tokens);
   for (size_t w = 0, index = 0; w < workers_.size(); ++w) {
     if (w > 0 && workers_[w]->group != workers_[w - 1]->group) index = 0;
@@ -96,27 +97,17 @@ void QueueEngine::Submit(std::span<const TextInput> inputs, const ClassifyOption
   done(std::move(status));
 }
 
-absl::StatusOr<size_t> QueueEngine::FindGroup(std::string_view name) const {
-  if (name.empty()) return 0;
-  std::string allowed;
-  for (size_t g = 0; g < model_->groups().size(); ++g) {
-    const std::string& known = model_->groups()[g].name;
-    if (known == name) return g;
-    allowed += (allowed.empty() ? "" : ", ") + known;
-  }
-  return MakeError(ErrorCode::kUnsupportedBackend, Cat("backend: expected one of ", allowed, "; found ", Quoted(name)));
-}
-
 // Everything that needs no lock, cheapest refusals first.
 absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const TextInput> inputs,
-                                                              const ClassifyOptions& options) const {
+                                                              const ClassifyOptions& options) {
   const ClassifierSpec& spec = model_->spec();
   if (inputs.empty()) return MakeError(ErrorCode::kBatchEmpty, "the batch holds no text");
-  KS_ASSIGN_OR_RETURN(const size_t group, FindGroup(options.backend));
   if (options.top_k < 0 || options.top_k > spec.num_labels()) {
     return MakeError(ErrorCode::kInvalidInput,
                      Cat("top_k: expected 1 to ", spec.num_labels(), ", found ", options.top_k));
   }
+
+  KS_ASSIGN_OR_RETURN(const size_t group, router_.Choose(options.backend));
 
   auto request = std::make_shared<Request>();
   request->model = model_;
@@ -191,7 +182,7 @@ absl::Status QueueEngine::Precheck(TimePoint deadline) const {
   absl::Status status;
   {
     MutexLock lock(mutex_);
-    for (const Group& group : groups_) {  // the request may name any of them
+    for (const Group& group : groups_) {  // the request may be for any of them
       status = CanAdmit(group, 1, now, DeadlineOf(deadline, now));
       if (status.ok()) return status;
     }
@@ -298,7 +289,7 @@ void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
   }
   for (const auto& request : FinishRun(worker, run, batch.tokens(), duration, status.ok())) {
     if (status.ok()) {
-      Succeed(*request);
+      Succeed(request);
     } else {
       Fail(*request, MakeError(ErrorCode::kInferenceFailed, Cat("inference failed: ", ToStd(status.message()))));
     }
@@ -331,18 +322,20 @@ std::vector<std::shared_ptr<Request>> QueueEngine::FinishRun(size_t worker, std:
   return finished;
 }
 
-void QueueEngine::Succeed(Request& request) {
+void QueueEngine::Succeed(const std::shared_ptr<Request>& request) {
   ClassifyResult result;
-  result.results = MakeClassifications(request, model_->manifest().temperature);
-  result.backend = model_->groups()[request.group].name;
-  result.times = request.times;
-  metrics_.ObserveQueueWait(request.times.queue);
+  result.results = MakeClassifications(*request, model_->manifest().temperature);
+  result.backend = model_->groups()[request->group].name;
+  result.times = request->times;
+  metrics_.ObserveQueueWait(request->times.queue);
   for (const Classification& text : result.results) {
     const LabelScore& best = text.scores.front();
-    metrics_.CountPrediction(static_cast<int>(request.group), best.label, static_cast<double>(best.score), text.tokens,
+    metrics_.CountPrediction(static_cast<int>(request->group), best.label, static_cast<double>(best.score), text.tokens,
                              text.truncated);
   }
-  Answer(request, std::move(result));
+  Answer(*request, std::move(result));
+  // After the answer, so that it cannot be late.
+  if (router_.ChooseForShadow(request->group)) shadow_->Offer(request);
 }
 
 void QueueEngine::Fail(Request& request, const absl::Status& status) {

@@ -16,6 +16,8 @@
 #include "engine/pack.h"
 #include "engine/rate_meter.h"
 #include "engine/request.h"
+#include "engine/routing.h"
+#include "engine/shadow.h"
 #include "engine/wait_queue.h"
 
 namespace ks {
@@ -57,9 +59,7 @@ class QueueEngine final : public Engine {
   };
 
   // Submit, step by step.
-  absl::StatusOr<size_t> FindGroup(std::string_view name) const;
-  absl::StatusOr<std::shared_ptr<Request>> Prepare(std::span<const TextInput> inputs,
-                                                   const ClassifyOptions& options) const;
+  absl::StatusOr<std::shared_ptr<Request>> Prepare(std::span<const TextInput> inputs, const ClassifyOptions& options);
   absl::Status Admit(const std::shared_ptr<Request>& request) KS_EXCLUDES(mutex_);
   absl::Status CanAdmit(const Group& group, int64_t tokens, TimePoint now, TimePoint deadline) const
       KS_REQUIRES(mutex_);
@@ -82,7 +82,7 @@ class QueueEngine final : public Engine {
   std::vector<std::shared_ptr<Request>> TakeExpired(WaitQueue& queue, TimePoint now) KS_REQUIRES(mutex_);
 
   // Answers requests that the caller has marked answered under the lock.
-  void Succeed(Request& request) KS_EXCLUDES(mutex_);
+  void Succeed(const std::shared_ptr<Request>& request) KS_EXCLUDES(mutex_);
   void FailExpired(std::span<const std::shared_ptr<Request>> expired) KS_EXCLUDES(mutex_);
   void Fail(Request& request, const absl::Status& status) KS_EXCLUDES(mutex_);
   // Both end here.
@@ -96,6 +96,7 @@ class QueueEngine final : public Engine {
   const EngineOptions options_;
   ModelMetrics& metrics_;
   const Clock& clock_;
+  Router router_;
 
   mutable Mutex mutex_;
   CondVar idle_;              // unanswered_ became 0
@@ -109,7 +110,8 @@ class QueueEngine final : public Engine {
   bool draining_ KS_GUARDED_BY(mutex_) = false;
   bool stopping_ KS_GUARDED_BY(mutex_) = false;
 
-  // Last: the threads use everything above.
+  // Last: the threads use everything above, and the workers the shadow.
+  std::unique_ptr<Shadow> shadow_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Thread> timer_;
 };

@@ -12,10 +12,11 @@
 
 namespace ks {
 
-// The backends of one kind: `workers` hold one object each and may run at the same time.
+// The backends of one kind. Each object has a thread of its own, so they may run at the same time.
 struct BackendGroup {
-  std::string name;  // "onnx", "pytorch"
-  std::vector<std::unique_ptr<Backend>> workers;
+  std::string name;                               // "onnx", "pytorch"
+  std::vector<std::unique_ptr<Backend>> workers;  // that answer; none where the kind only shadows
+  std::unique_ptr<Backend> shadow = nullptr;      // one more, that runs answered requests again; null: none
 };
 
 class ServedModel {

@@ -3,6 +3,7 @@
 #include "telemetry/metrics.h"
 
 #include <array>
+#include <atomic>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -47,6 +48,8 @@ constexpr std::array<std::pair<RejectReason, const char*>, 4> kReasons = {{{Reje
                                                                            {RejectReason::kDeadline, "deadline"},
                                                                            {RejectReason::kDraining, "draining"},
                                                                            {RejectReason::kTooLarge, "too_large"}}};
+constexpr std::array<std::pair<ShadowOutcome, const char*>, 3> kShadowOutcomes = {
+    {{ShadowOutcome::kCompared, "compared"}, {ShadowOutcome::kDropped, "dropped"}, {ShadowOutcome::kFailed, "failed"}}};
 constexpr std::array kStatusesAtZero = {200, 422, 429, 503};
 
 // Families are shared by the models: registering a name twice gives the same one.
@@ -94,6 +97,16 @@ class ModelMetricsImpl final : public ModelMetrics {
     for (const auto& [reason, name] : kReasons) {
       rejected_[static_cast<size_t>(reason)] = &rejected.Add({{"model", series.model}, {"reason", name}});
     }
+    auto& shadow =
+        registration_.Counters("ml_shadow_texts_total", "Texts for the second backend, by what became of them.");
+    for (const auto& [outcome, name] : kShadowOutcomes) {
+      shadow_texts_[static_cast<size_t>(outcome)] = &shadow.Add({{"model", series.model}, {"outcome", name}});
+    }
+    auto& disagreements = registration_.Counters("ml_backend_disagreement_total",
+                                                 "Texts to which the second backend gave another label, or the same "
+                                                 "with a score off by more than 0.01.");
+    other_label_ = &disagreements.Add({{"model", series.model}, {"kind", "label"}});
+    other_score_ = &disagreements.Add({{"model", series.model}, {"kind", "score"}});
   }
 
   void ObserveRun(int backend, Duration duration, int sequences, int tokens) override {
@@ -119,6 +132,29 @@ class ModelMetricsImpl final : public ModelMetrics {
         .Add({{"model", series_.model}, {"backend", series_.backends[static_cast<size_t>(backend)]}})
         .Set(static_cast<double>(counted.agreed) / static_cast<double>(counted.feedback));
   }
+  void ObserveShadow(const ShadowDifference& difference) override {
+    if (!difference.same_label) {
+      other_label_->Increment();
+    } else {
+      ++same_label_;
+      if (difference.score > kShadowScoreTolerance) other_score_->Increment();
+    }
+    double largest = largest_difference_;
+    while (difference.largest > largest && !largest_difference_.compare_exchange_weak(largest, difference.largest)) {
+    }
+    ++compared_;  // last: with it the others count
+  }
+  void CountShadow(ShadowOutcome outcome, int texts) override {
+    shadow_texts_[static_cast<size_t>(outcome)]->Increment(texts);
+  }
+  // The gauges that exist from the first comparison on. Made at each scrape from plain numbers: making them where the
+  // comparison happens would take the registry's lock there.
+  void AppendShadow(prometheus::ClientMetric& agreement, prometheus::ClientMetric& drift) const {
+    for (prometheus::ClientMetric* metric : {&agreement, &drift}) metric->label = {{"model", series_.model}};
+    agreement.gauge.value = static_cast<double>(same_label_) / static_cast<double>(compared_);
+    drift.gauge.value = largest_difference_;
+  }
+  bool has_compared() const { return compared_ > 0; }
   void SetLoadTime(int backend, Duration duration) override { At(backend).load_seconds->Set(Seconds(duration)); }
   void SetQueue(int64_t tokens, int64_t limit) override {
     queue_tokens_.Set(static_cast<double>(tokens));
@@ -154,6 +190,12 @@ class ModelMetricsImpl final : public ModelMetrics {
   std::vector<PerBackend> backends_;
   std::vector<Histogram*> confidence_;  // [label]
   std::array<Counter*, kReasons.size()> rejected_{};
+  std::array<Counter*, kShadowOutcomes.size()> shadow_texts_{};
+  Counter* other_label_ = nullptr;
+  Counter* other_score_ = nullptr;
+  std::atomic<int64_t> compared_{0};
+  std::atomic<int64_t> same_label_{0};
+  std::atomic<double> largest_difference_{0};
   Counter& tokens_ = registration_.Counters("ml_tokens_total", "Tokens that ran for answered texts.").Add(of_model_);
   Counter& truncated_ =
       registration_.Counters("ml_truncated_total", "Texts longer than the window, answered from their head.")
@@ -205,6 +247,22 @@ void AppendProcess(std::vector<prometheus::MetricFamily>& families) {
   families.push_back(OneSample("process_open_fds", "Open file descriptors.", MetricType::Gauge, stats.open_fds));
   families.push_back(OneSample("process_max_fds", "Limit of open file descriptors.", MetricType::Gauge, stats.max_fds));
   families.push_back(OneSample("process_threads", "Threads.", MetricType::Gauge, stats.threads));
+}
+
+void AppendShadow(const std::vector<std::unique_ptr<ModelMetricsImpl>>& models,
+                  std::vector<prometheus::MetricFamily>& families) {
+  prometheus::MetricFamily agreement, drift;
+  agreement.name = "ml_backend_agreement_ratio";
+  agreement.help = "Share of the compared texts to which both backends gave the same label.";
+  drift.name = "ml_backend_score_drift_max";
+  drift.help = "Largest difference seen between a score of both backends, over all labels of the compared texts.";
+  for (prometheus::MetricFamily* family : {&agreement, &drift}) family->type = prometheus::MetricType::Gauge;
+  for (const auto& model : models) {
+    if (model->has_compared()) model->AppendShadow(agreement.metric.emplace_back(), drift.metric.emplace_back());
+  }
+  if (agreement.metric.empty()) return;
+  families.push_back(std::move(agreement));
+  families.push_back(std::move(drift));
 }
 
 }  // namespace
@@ -278,6 +336,7 @@ std::string Metrics::Scrape() {
     families.push_back(OneSample("log_dropped_total", "Log lines that were not written: stderr was not read.",
                                  prometheus::MetricType::Counter, static_cast<double>(impl_->log->dropped())));
   }
+  AppendShadow(impl_->models, families);
   AppendProcess(families);
   return prometheus::TextSerializer().Serialize(families);
 }

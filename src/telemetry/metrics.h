@@ -16,11 +16,23 @@ namespace ks {
 
 enum class RejectReason { kQueueFull, kDeadline, kDraining, kTooLarge };
 
+// What became of a text that was to be run through a second backend as well.
+enum class ShadowOutcome { kCompared, kDropped, kFailed };
+
+// How far the second answer to a text is from the first.
+struct ShadowDifference {
+  bool same_label = true;
+  double score = 0;    // absolute, of the first answer's label
+  double largest = 0;  // absolute, over all labels
+};
+// A score further off than this counts as a disagreement.
+inline constexpr double kShadowScoreTolerance = 0.01;
+
 // Whose series are to exist. Label values come from here alone: no client string ever becomes one.
 struct ModelSeries {
   std::string model;
   std::vector<std::string> labels;    // the model's
-  std::vector<std::string> backends;  // that may answer
+  std::vector<std::string> backends;  // that may answer or shadow
 };
 
 // The series of one model. Indices are those of ModelSeries. All methods are safe from any thread and cost well under a
@@ -36,6 +48,11 @@ class ModelMetrics {
   virtual void CountRejected(RejectReason reason) = 0;
   // Creates ml_prediction_accuracy_score with the first one: a zero before that would page someone.
   virtual void CountFeedback(int backend, bool agreed) = 0;
+  // One text that was compared. Takes no lock: it comes from a thread at idle priority, and nobody may wait for that.
+  // Creates ml_backend_agreement_ratio and ml_backend_score_drift_max with the first one.
+  virtual void ObserveShadow(const ShadowDifference& difference) = 0;
+  // `texts` of a request. No lock either.
+  virtual void CountShadow(ShadowOutcome outcome, int texts) = 0;
   virtual void SetLoadTime(int backend, Duration duration) = 0;
   virtual void SetQueue(int64_t tokens, int64_t limit) = 0;
   virtual void SetPackageVerified(bool verified) = 0;

@@ -48,11 +48,39 @@ TEST(Metrics, RegistersEverySeriesOfAModelAtZero) {
                              R"(ml_rejected_total{model="tiny",reason="queue_full"})",
                              R"(ml_rejected_total{model="tiny",reason="deadline"})",
                              R"(ml_rejected_total{model="tiny",reason="draining"})",
-                             R"(ml_rejected_total{model="tiny",reason="too_large"})"}) {
+                             R"(ml_rejected_total{model="tiny",reason="too_large"})",
+                             R"(ml_shadow_texts_total{model="tiny",outcome="compared"})",
+                             R"(ml_shadow_texts_total{model="tiny",outcome="dropped"})",
+                             R"(ml_shadow_texts_total{model="tiny",outcome="failed"})",
+                             R"(ml_backend_disagreement_total{kind="label",model="tiny"})",
+                             R"(ml_backend_disagreement_total{kind="score",model="tiny"})"}) {
     EXPECT_EQ(Sample(metrics, series), 0) << series << "\n" << metrics.Scrape();
   }
   EXPECT_THAT(metrics.Scrape(), Not(HasSubstr("ml_prediction_accuracy_score")));
   EXPECT_THAT(metrics.Scrape(), Not(HasSubstr("ml_package_verified")));
+  EXPECT_THAT(metrics.Scrape(), Not(HasSubstr("ml_backend_agreement_ratio")));
+  EXPECT_THAT(metrics.Scrape(), Not(HasSubstr("ml_backend_score_drift_max")));
+}
+
+TEST(Metrics, ComparesTwoBackendsFromTheFirstSampleOn) {
+  Metrics metrics;
+  ModelMetrics& model = metrics.AddModel(kSeries);
+  model.ObserveShadow({.same_label = true, .score = 0.01, .largest = 0.02});
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_agreement_ratio{model="tiny"})"), 1);
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_score_drift_max{model="tiny"})"), 0.02);
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_disagreement_total{kind="score",model="tiny"})"), 0) << "0.01 is not more";
+
+  model.ObserveShadow({.same_label = true, .score = 0.011, .largest = 0.011});
+  model.ObserveShadow({.same_label = false, .score = 0.6, .largest = 0.7});
+  model.ObserveShadow({.same_label = true, .score = 0, .largest = 0});
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_agreement_ratio{model="tiny"})"), 0.75);
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_score_drift_max{model="tiny"})"), 0.7);
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_disagreement_total{kind="score",model="tiny"})"), 1);
+  EXPECT_EQ(Sample(metrics, R"(ml_backend_disagreement_total{kind="label",model="tiny"})"), 1)
+      << "another label is not counted as a score as well";
+
+  model.CountShadow(ShadowOutcome::kDropped, 3);
+  EXPECT_EQ(Sample(metrics, R"(ml_shadow_texts_total{model="tiny",outcome="dropped"})"), 3);
 }
 
 TEST(Metrics, CountsRunsAndPredictions) {

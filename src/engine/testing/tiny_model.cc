@@ -57,6 +57,7 @@ std::shared_ptr<const ServedModel> TinyModel(const TinyModelOptions& options) {
     }
     groups.push_back(std::move(group));
   }
+  if (options.shadow) groups.back().shadow = options.shadow();
   // Compiling takes some 20 ms, far more under the sanitizers: once for all tests.
   static const std::string compiled = Tokenizer::FromJson(WordTokenizerJson(), "tokenizer.json")->Compile();
   Tokenizer tokenizer = *Tokenizer::FromCompiled(std::as_bytes(std::span(compiled)));
@@ -114,9 +115,10 @@ void CountingMetrics::ObserveQueueWait(Duration wait) {
   counts_.longest_wait = std::max(counts_.longest_wait, wait);
 }
 
-void CountingMetrics::CountPrediction(int, int label, double confidence, int tokens, bool truncated) {
+void CountingMetrics::CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) {
   MutexLock lock(mutex_);
   ++counts_.predictions[label];
+  ++counts_.predictions_by_backend[backend];
   counts_.confidence_sum += confidence;
   counts_.tokens += tokens;
   counts_.truncated += truncated ? 1 : 0;
@@ -125,6 +127,23 @@ void CountingMetrics::CountPrediction(int, int label, double confidence, int tok
 void CountingMetrics::CountRejected(RejectReason reason) {
   MutexLock lock(mutex_);
   ++counts_.rejected[reason];
+}
+
+void CountingMetrics::ObserveShadow(const ShadowDifference& difference) {
+  MutexLock lock(mutex_);
+  counts_.other_label += difference.same_label ? 0 : 1;
+  counts_.largest_difference = std::max(counts_.largest_difference, difference.largest);
+}
+
+void CountingMetrics::CountShadow(ShadowOutcome outcome, int texts) {
+  MutexLock lock(mutex_);
+  counts_.shadow_texts[outcome] += texts;
+  shadow_changed_.NotifyAll();
+}
+
+void CountingMetrics::WaitForShadow(ShadowOutcome outcome, int texts) {
+  MutexLock lock(mutex_);
+  while (counts_.shadow_texts[outcome] < texts) shadow_changed_.Wait(mutex_);
 }
 
 void CountingMetrics::SetQueue(int64_t tokens, int64_t limit) {

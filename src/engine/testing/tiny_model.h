@@ -1,6 +1,7 @@
 // What the engine's tests share: a tiny tokeniser, a model on fake backends, metrics that count. Tests only.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,7 @@ struct TinyModelOptions {
   FakeBackend::Hook hook = nullptr;
   BackendFacts facts = FakeFacts();
   Manifest manifest = TinyManifest();
+  std::function<std::unique_ptr<Backend>()> shadow = nullptr;  // makes the shadow of the last group
 };
 std::shared_ptr<const ServedModel> TinyModel(const TinyModelOptions& options = {});
 
@@ -78,6 +80,10 @@ class CountingMetrics final : public ModelMetrics {
     int64_t queue_tokens = 0;
     int64_t most_queue_tokens = 0;
     int64_t queue_limit = 0;
+    std::map<int, int> predictions_by_backend;
+    std::map<ShadowOutcome, int> shadow_texts;
+    int other_label = 0;
+    double largest_difference = 0;
   };
   Counts counts() const {
     MutexLock lock(mutex_);
@@ -89,6 +95,10 @@ class CountingMetrics final : public ModelMetrics {
   void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) override;
   void CountRejected(RejectReason reason) override;
   void CountFeedback(int, bool) override {}
+  void ObserveShadow(const ShadowDifference& difference) override;
+  void CountShadow(ShadowOutcome outcome, int texts) override;
+  // Blocks until so many texts have come to that end.
+  void WaitForShadow(ShadowOutcome outcome, int texts);
   void SetLoadTime(int, Duration) override {}
   void SetQueue(int64_t tokens, int64_t limit) override;
   void SetPackageVerified(bool) override {}
@@ -96,6 +106,7 @@ class CountingMetrics final : public ModelMetrics {
 
  private:
   mutable Mutex mutex_;
+  CondVar shadow_changed_;
   Counts counts_ KS_GUARDED_BY(mutex_);
 };
 
