@@ -42,7 +42,8 @@ class JsonValue {
   size_t size() const;
 
   // Where the value stands: "texts[3]", "vocab.hello"; empty for the root.
-  const std::string& path() const { return path_; }
+  const std::string& path() const& { return path_; }
+  const std::string& path() const&& = delete;
 
   // Each fails with kInvalidArgument naming the path, what was expected and what was found.
   absl::StatusOr<bool> AsBool() const;
@@ -52,6 +53,7 @@ class JsonValue {
   absl::StatusOr<double> AsDouble() const;
   // The decoded string: valid UTF-8, which may hold NUL.
   absl::StatusOr<std::string_view> AsString() const;
+  // Give the array a name before a loop over it: `for (v : *f().AsArray())` would walk a vector that is gone.
   absl::StatusOr<std::vector<JsonValue>> AsArray() const;
   // Fails also if a key stands there twice: `text: the key is given twice`.
   absl::StatusOr<JsonObject> AsObject() const;
@@ -93,8 +95,10 @@ class JsonObject {
     std::string_view key;
     JsonValue value;
   };
-  const std::vector<Member>& members() const { return members_; }
-  const std::string& path() const { return path_; }
+  const std::vector<Member>& members() const& { return members_; }
+  const std::vector<Member>& members() const&& = delete;
+  const std::string& path() const& { return path_; }
+  const std::string& path() const&& = delete;
 
  private:
   friend class JsonValue;
