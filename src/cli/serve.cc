@@ -115,7 +115,10 @@ class Server {
   bool CheckRate() {
     const double tokens_per_second = engine_->state().tokens_per_second;
     if (tokens_per_second <= 0) return false;
-    if (const auto warning = RateWarning(config_, tokens_per_second)) log_.Warning(*warning);
+    if (const auto warning = RateWarning(config_, tokens_per_second)) {
+      log_.Warning(*warning);
+      service_->AddWarning(*warning);
+    }
     return true;
   }
 
@@ -235,7 +238,7 @@ class Server {
 
 // Waits for a signal to stop and returns it.
 int WaitForStop(const sigset_t& signals, Server& server) {
-  constexpr timespec kBetweenLooks = {.tv_sec = 10, .tv_nsec = 0};
+  constexpr timespec kBetweenLooks = {.tv_sec = 1, .tv_nsec = 0};
   for (bool rate_checked = false; !rate_checked;) {
     const int received = sigtimedwait(&signals, nullptr, &kBetweenLooks);
     if (received > 0) return received;

@@ -25,6 +25,16 @@ void Service::SetUnready(std::string reason) {
   unready_reason_ = std::move(reason);
 }
 
+void Service::AddWarning(std::string warning) {
+  MutexLock lock(mutex_);
+  warnings_.push_back(std::move(warning));
+}
+
+std::vector<std::string> Service::warnings() const {
+  MutexLock lock(mutex_);
+  return warnings_;
+}
+
 absl::Status Service::Ready() const {
   if (draining_) return MakeError(ErrorCode::kDraining, "the server is draining");
   if (!ready_) return MakeError(ErrorCode::kModelNotLoaded, "the model is not loaded yet");

@@ -23,7 +23,6 @@ struct ServiceOptions {
   int max_text_chars = 10000;
   int max_batch_texts = 1000;
   size_t remembered_predictions = 65536;
-  std::vector<std::string> warnings = {};  // of the start, for /model-info
 };
 
 // What a client says of a prediction. The last three come together or not at all.
@@ -70,6 +69,12 @@ class Service {
   // OK, or kModelNotLoaded naming the stalled worker: a restart would help.
   absl::Status Live() const;
 
+  // --- Warnings ---
+  // Something about the settings that an operator should change: for /model-info, from now on.
+  void AddWarning(std::string warning);
+  // In the order in which they came.
+  std::vector<std::string> warnings() const;
+
   // --- Predictions ---
   // Engine::Precheck, or kModelNotLoaded. Once for each request: the engine counts what it refuses.
   absl::Status Precheck(TimePoint deadline) const;
@@ -102,6 +107,7 @@ class Service {
   std::atomic<bool> draining_{false};
   mutable Mutex mutex_;
   std::string unready_reason_ KS_GUARDED_BY(mutex_);
+  std::vector<std::string> warnings_ KS_GUARDED_BY(mutex_);
 };
 
 }  // namespace ks

@@ -137,6 +137,17 @@ def test_settings_under_which_a_legal_request_could_never_run():
     assert code == 2 and "max-queue-tokens" in message and "max-batch-tokens" in message
 
 
+def test_a_deadline_that_the_measured_rate_cannot_meet_is_told():
+    with support.Server("--default-deadline", "100ms") as server:
+        assert server.post("/predict", {"text": "I love this"}).status == 200
+        deadline = time.monotonic() + 20
+        while not (warnings := server.get("/model-info").json()["warnings"]):
+            assert time.monotonic() < deadline, "the rate was never compared"
+            time.sleep(0.05)
+        assert "max-batch-tokens (65536)" in warnings[0] and "default-deadline (100ms)" in warnings[0]
+    assert warnings[0] in server.log
+
+
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_an_idle_server(which):
     with support.Server("--drain-delay", "0s") as server:

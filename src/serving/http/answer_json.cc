@@ -164,7 +164,7 @@ std::string ModelInfoJson(const Service& service) {
   json.EndObject();
   json.Key("tokens_per_second").Fixed(service.engine_state().tokens_per_second, 1);
   json.Key("warnings");
-  WriteStrings(service.options().warnings, json);
+  WriteStrings(service.warnings(), json);
   json.EndObject();
   return std::move(json).Take();
 }

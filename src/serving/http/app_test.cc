@@ -306,6 +306,13 @@ TEST(App, DescribesTheModel) {
   }
 }
 
+TEST(App, ShowsWarningsOfTheService) {
+  World world;
+  world.service.AddWarning("one");
+  world.service.AddWarning("two");
+  EXPECT_THAT(Ask(world.app, Request("GET", "/model-info")).body, HasSubstr(R"("warnings":["one","two"])"));
+}
+
 TEST(App, TakesFeedbackForAPredictionOfItsOwn) {
   World world;
   const std::string answer = Ask(world.app, Post(kPredict, R"({"text":"a"})")).body;
