@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/testing/temp_directory.h"
 
 namespace ks {
 namespace {
@@ -32,12 +33,6 @@ absl::Status WriteWhole(StagedDirectory& staged, std::string_view name, std::str
 
 class ReplaceDirectoryTest : public ::testing::Test {
  protected:
-  ReplaceDirectoryTest() {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  ~ReplaceDirectoryTest() override { fs::remove_all(root_); }
-
   // Writes a directory of two files that hold `content`.
   absl::Status Write(std::string_view content, StagingOptions options) {
     auto staged = StagedDirectory::Create(target_, std::move(options));
@@ -61,9 +56,8 @@ class ReplaceDirectoryTest : public ::testing::Test {
     return names;
   }
 
-  const fs::path root_ = fs::path(::testing::TempDir()) /
-                         (std::string("replace_directory_") +
-                          ::testing::UnitTest::GetInstance()->current_test_info()->name() + std::to_string(getpid()));
+  const TempDirectory temp_;
+  const fs::path& root_ = temp_.path();
   const fs::path target_ = root_ / "model";
 };
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/testing/temp_directory.h"
 #include "checkpoint/safetensors.h"
 
 namespace ks {
@@ -17,12 +18,6 @@ using ::testing::HasSubstr;
 
 class CheckpointTest : public ::testing::Test {
  protected:
-  CheckpointTest() {
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
-  }
-  ~CheckpointTest() override { std::filesystem::remove_all(directory_); }
-
   void Write(const std::string& file, std::string_view content) {
     std::ofstream(directory_ / file, std::ios::binary) << content;
   }
@@ -34,9 +29,8 @@ class CheckpointTest : public ::testing::Test {
   }
   absl::Status Error() { return Checkpoint::Open(directory_).status(); }
 
-  const std::filesystem::path directory_ =
-      std::filesystem::path(::testing::TempDir()) /
-      (std::string("checkpoint_test_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const TempDirectory temp_;
+  const std::filesystem::path& directory_ = temp_.path();
 };
 
 TEST_F(CheckpointTest, OpensOneFile) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/mapped_file.h"
+#include "base/testing/temp_directory.h"
 #include "cli/config_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,17 +20,12 @@ using testing::Not;
 // A file that is removed at the end.
 class TempFile {
  public:
-  explicit TempFile(std::string_view content) : path_(std::filesystem::path(testing::TempDir()) / Name()) {
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TempFile() { std::filesystem::remove(path_); }
+  explicit TempFile(std::string_view content) { std::ofstream(path_, std::ios::binary) << content; }
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  static std::string Name() {
-    return std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + ".toml";
-  }
-  std::filesystem::path path_;
+  const TempDirectory directory_;
+  const std::filesystem::path path_ = directory_ / "serve.toml";
 };
 
 absl::StatusOr<LoadedConfig> LoadFile(std::string_view content) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/testing/temp_directory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "convert/testing/tiny_checkpoint.h"
@@ -30,12 +30,9 @@ using ::testing::HasSubstr;
 class ConvertTest : public ::testing::Test {
  protected:
   ConvertTest() {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
     options_.checkpoint_dir = root_ / "tiny model";
     options_.output_dir = root_ / "package";
   }
-  ~ConvertTest() override { fs::remove_all(root_); }
 
   void WriteCheckpoint(const TinyCheckpointOptions& options = {}) {
     fs::remove_all(options_.checkpoint_dir);
@@ -68,9 +65,8 @@ class ConvertTest : public ::testing::Test {
     return files;
   }
 
-  const fs::path root_ = fs::canonical(::testing::TempDir()) /
-                         (std::string("convert_") + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
-                          std::to_string(getpid()));
+  const TempDirectory temp_;
+  const fs::path& root_ = temp_.path();
   ConvertOptions options_;
 };
 

@@ -2,13 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "base/sha256.h"
+#include "base/testing/temp_directory.h"
 #include "package/testing_package.h"
 
 namespace ks {
@@ -22,12 +22,6 @@ std::string HashOf(std::string_view content) { return Sha256Hex(std::as_bytes(st
 
 class PackageTest : public ::testing::Test {
  protected:
-  PackageTest() {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  ~PackageTest() override { fs::remove_all(root_); }
-
   void WritePackage() { ASSERT_TRUE(WriteTestPackage(directory_, "content").ok()); }
   void Overwrite(const std::string& file, std::string_view content) {
     std::ofstream(directory_ / file, std::ios::binary | std::ios::trunc) << content;
@@ -44,9 +38,7 @@ class PackageTest : public ::testing::Test {
     EXPECT_THAT(status.message(), AllOf(HasSubstr(directory_.string()), HasSubstr(part)));
   }
 
-  const fs::path root_ = fs::canonical(::testing::TempDir()) /
-                         (std::string("package_") + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
-                          std::to_string(getpid()));
+  const TempDirectory root_;
   const fs::path directory_ = root_ / "model";
 };
 

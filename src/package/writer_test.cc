@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/testing/temp_directory.h"
 #include "package/package.h"
 #include "package/testing_package.h"
 
@@ -24,12 +25,6 @@ using ::testing::HasSubstr;
 
 class PackageWriterTest : public ::testing::Test {
  protected:
-  PackageWriterTest() {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  ~PackageWriterTest() override { fs::remove_all(root_); }
-
   // What a whole package's files hold: "" where there is no package, "damaged" where it is not whole.
   std::string Content() {
     if (!fs::exists(target_)) return "";
@@ -37,11 +32,9 @@ class PackageWriterTest : public ::testing::Test {
     if (!package.ok() || !(*package)->Verify().ok()) return "damaged";
     return *ReadFile(target_ / kWeightsFile, 1000);
   }
-  size_t Entries() { return std::distance(fs::directory_iterator(root_), fs::directory_iterator()); }
+  size_t Entries() { return std::distance(fs::directory_iterator(root_.path()), fs::directory_iterator()); }
 
-  const fs::path root_ = fs::path(::testing::TempDir()) /
-                         (std::string("package_writer_") +
-                          ::testing::UnitTest::GetInstance()->current_test_info()->name() + std::to_string(getpid()));
+  const TempDirectory root_;
   const fs::path target_ = root_ / "model";
 };
 
