@@ -20,7 +20,7 @@ ROOMS = {
     "kernels": "",
     "package": "base checkpoint model",
     "graph": "base model",
-    "backend": "base telemetry model package kernels",
+    "backend": "base telemetry model package kernels graph",
     "engine": "base telemetry text model package backend",
     "serving": "base telemetry engine",
     "convert": "base text checkpoint model kernels package graph backend",

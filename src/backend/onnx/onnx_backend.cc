@@ -2,6 +2,7 @@
 #include "backend/onnx/onnx_backend.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -29,12 +30,16 @@ absl::Status CheckOptions(const OnnxOptions& options, int window, int count) {
 
 }  // namespace
 
-OnnxBackend::OnnxBackend(BackendFacts facts, const EncoderSpec& encoder, std::shared_ptr<const OnnxSession> session)
-    : facts_(std::move(facts)),
-      vocab_size_(encoder.vocab_size),
-      type_vocab_size_(encoder.type_vocab_size),
-      session_(std::move(session)),
-      zeros_(facts_.max_tokens) {}
+// Where the session came from, shared by the group.
+struct OnnxBackend::Source {
+  std::filesystem::path graph;  // canonical
+  ClassifierSpec spec;
+  SessionOptions options;
+};
+
+OnnxBackend::OnnxBackend(BackendFacts facts, std::shared_ptr<const Source> source,
+                         std::shared_ptr<const OnnxSession> session)
+    : facts_(std::move(facts)), source_(std::move(source)), session_(std::move(session)), zeros_(facts_.max_tokens) {}
 
 OnnxBackend::~OnnxBackend() = default;
 
@@ -59,11 +64,14 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
                                                                              const ClassifierSpec& spec, int window,
                                                                              const OnnxOptions& options, int count) {
   KS_RETURN_IF_ERROR(CheckOptions(options, window, count));
-  KS_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const OnnxSession> session,
-      OnnxSession::Open(
-          graph, spec,
-          {.threads = options.threads, .prepack = options.prepack, .isa = options.isa.value_or(BestIsa())}));
+  const SessionOptions session_options = {
+      .threads = options.threads, .prepack = options.prepack, .isa = options.isa.value_or(BestIsa())};
+  KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,
+                      OnnxSession::Open(graph, spec, session_options));
+  std::error_code error;
+  const auto source =
+      std::make_shared<const Source>(Source{std::filesystem::canonical(graph, error), spec, session_options});
+  if (error) return ErrnoStatus(error.value(), graph.string());
   const BackendFacts facts = {.name = "onnx",
                               .precision = options.precision,
                               .max_tokens = options.max_tokens,
@@ -74,15 +82,16 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
                               .threads = options.threads};
   std::vector<std::unique_ptr<Backend>> group;
   for (int i = 0; i < count; ++i) {
-    group.push_back(std::unique_ptr<Backend>(new OnnxBackend(facts, spec.encoder, session)));
+    group.push_back(std::unique_ptr<Backend>(new OnnxBackend(facts, source, session)));
   }
   return group;
 }
 
-absl::StatusOr<Logits> OnnxBackend::Run(const PackedBatch& batch) {
-  KS_RETURN_IF_ERROR(CheckBatch(batch, facts_, vocab_size_));
+absl::StatusOr<PackedBatch> OnnxBackend::Complete(const PackedBatch& batch) const {
+  const EncoderSpec& encoder = source_->spec.encoder;
+  KS_RETURN_IF_ERROR(CheckBatch(batch, facts_, encoder.vocab_size));
   // A model without token types takes zeros as well as none.
-  const int types = std::max(type_vocab_size_, 1);
+  const int types = std::max(encoder.type_vocab_size, 1);
   for (size_t i = 0; i < batch.token_type_ids.size(); ++i) {
     if (batch.token_type_ids[i] < 0 || batch.token_type_ids[i] >= types) {
       return InvalidArgument("the token type at token ", i, " is ", batch.token_type_ids[i], ", expected 0 to ",
@@ -91,7 +100,20 @@ absl::StatusOr<Logits> OnnxBackend::Run(const PackedBatch& batch) {
   }
   PackedBatch full = batch;
   if (full.token_type_ids.empty()) full.token_type_ids = std::span(zeros_).first(full.input_ids.size());
+  return full;
+}
+
+absl::StatusOr<Logits> OnnxBackend::Run(const PackedBatch& batch) {
+  KS_ASSIGN_OR_RETURN(const PackedBatch full, Complete(batch));
   return session_->Run(full);
+}
+
+absl::StatusOr<Logits> OnnxBackend::RunTraced(const PackedBatch& batch, const TapSink& sink) {
+  KS_ASSIGN_OR_RETURN(const PackedBatch full, Complete(batch));
+  if (traced_session_ == nullptr) {
+    KS_ASSIGN_OR_RETURN(traced_session_, OnnxSession::OpenTapped(source_->graph, source_->spec, source_->options));
+  }
+  return traced_session_->RunTraced(full, sink);
 }
 
 std::string_view OnnxRuntimeVersion() { return OrtGetApiBase()->GetVersionString(); }

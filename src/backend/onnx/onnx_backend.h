@@ -56,14 +56,22 @@ class OnnxBackend final : public Backend {
   const BackendFacts& facts() const override { return facts_; }
   absl::StatusOr<Logits> Run(const PackedBatch& batch) override;
 
+  // The first call opens the graph again, with its hidden states as outputs, for this backend alone. It may then fail
+  // as OpenGroup does.
+  absl::StatusOr<Logits> RunTraced(const PackedBatch& batch, const TapSink& sink) override;
+
  private:
-  OnnxBackend(BackendFacts facts, const EncoderSpec& encoder, std::shared_ptr<const OnnxSession> session);
+  struct Source;
+  OnnxBackend(BackendFacts facts, std::shared_ptr<const Source> source, std::shared_ptr<const OnnxSession> session);
+
+  // `batch` as the session takes it: checked, with token types. The view lives as long as the batch and this object.
+  absl::StatusOr<PackedBatch> Complete(const PackedBatch& batch) const;
 
   const BackendFacts facts_;
-  const int vocab_size_;
-  const int type_vocab_size_;
+  const std::shared_ptr<const Source> source_;
   const std::shared_ptr<const OnnxSession> session_;
-  const std::vector<int32_t> zeros_;  // the token types of a batch without, [max_tokens]
+  std::shared_ptr<const OnnxSession> traced_session_;  // once RunTraced was called
+  const std::vector<int32_t> zeros_;                   // the token types of a batch without, [max_tokens]
 };
 
 // Version of the library that is loaded, e.g. "1.32.0".

@@ -248,6 +248,74 @@ TEST(OnnxBackend, ReportsMemoryThatRanOutAndWorksAgain) {
 }
 #endif
 
+// --- Taps ---
+
+struct TapRecord {
+  std::string tap;
+  std::vector<float> hidden;
+  int width;
+};
+
+absl::StatusOr<Logits> Trace(Backend& backend, const PackedBatch& batch, std::vector<TapRecord>& taps) {
+  return backend.RunTraced(batch, [&taps](const Backend::Tap& tap) {
+    taps.push_back({std::string(tap.tap), {tap.hidden.begin(), tap.hidden.end()}, tap.width});
+  });
+}
+
+TEST(OnnxBackend, ShowsItsHiddenStatesInOrderAndTheSameLogits) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory);
+  const GoldenBatch batch(Golden("tiny_bert"));
+  const auto logits = backend->Run(batch.view());
+  for (int call = 0; call < 2; ++call) {
+    std::vector<TapRecord> taps;
+    const auto traced = Trace(*backend, batch.view(), taps);
+    ASSERT_TRUE(traced.ok()) << traced.status();
+    EXPECT_EQ(traced->values, logits->values);
+
+    const EncoderSpec& encoder = directory.spec().encoder;
+    ASSERT_EQ(taps.size(), static_cast<size_t>(encoder.layers) + 1);
+    EXPECT_EQ(taps[0].tap, "embeddings");
+    for (size_t i = 0; i < taps.size(); ++i) {
+      if (i > 0) {
+        EXPECT_EQ(taps[i].tap, "layer." + std::to_string(i - 1));
+      }
+      EXPECT_EQ(taps[i].width, encoder.hidden_size);
+      const int rows = i + 1 < taps.size() ? batch.view().tokens() : batch.view().sequences();
+      EXPECT_EQ(taps[i].hidden.size(), static_cast<size_t>(rows) * encoder.hidden_size) << taps[i].tap;
+    }
+  }
+}
+
+// The word embedding of one token decides that token's rows alone up to the first attention.
+TEST(OnnxBackend, ShowsEachTokensOwnEmbedding) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory);
+  const std::vector<int32_t> ids = {2, 7, 8, 3}, others = {2, 7, 9, 3}, offsets = {0, 4};
+  std::vector<TapRecord> taps, other_taps;
+  ASSERT_TRUE(Trace(*backend, {ids, offsets, {}}, taps).ok());
+  ASSERT_TRUE(Trace(*backend, {others, offsets, {}}, other_taps).ok());
+  const auto width = static_cast<size_t>(taps[0].width);
+  for (size_t t = 0; t < 4; ++t) {
+    const auto row = [&](const std::vector<TapRecord>& of) {
+      return std::vector<float>(of[0].hidden.begin() + t * width, of[0].hidden.begin() + (t + 1) * width);
+    };
+    EXPECT_EQ(row(taps) == row(other_taps), t != 2) << "token " << t;
+  }
+  EXPECT_NE(taps[1].hidden, other_taps[1].hidden);
+}
+
+TEST(OnnxBackend, NamesTheGraphThatCannotBeTraced) {
+  const ServingDirectory directory = MakeTiny();
+  const auto backend = Open(directory);
+  const GoldenBatch batch(Golden("tiny_bert"));
+  std::ofstream(directory.graph()) << "overwritten";
+  std::vector<TapRecord> taps;
+  ExpectError(Trace(*backend, batch.view(), taps).status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+  EXPECT_TRUE(taps.empty());
+  ExpectGolden(*backend, Golden("tiny_bert"));
+}
+
 // --- Files ---
 
 TEST(OnnxBackend, NamesAGraphThatIsNotThere) {

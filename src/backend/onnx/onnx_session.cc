@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "base/mapped_file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
@@ -17,6 +18,10 @@ namespace {
 
 constexpr const char* kInputNames[] = {"input_ids", "offsets", "token_type_ids"};
 constexpr const char* kOutputName = "logits";
+
+// Where a graph that comes as bytes has its weights.
+constexpr const char* kWeightsFolderOption = "session.model_external_initializers_file_folder_path";
+constexpr size_t kMaxGraphBytes = 64 << 20;  // of a graph without its weights: 1000 times what ours have
 
 absl::StatusOr<OrtHandle<OrtSessionOptions>> MakeOptions(const SessionOptions& wanted, const Operators& operators) {
   KS_ASSIGN_OR_RETURN(OrtHandle<OrtSessionOptions> options,
@@ -37,6 +42,30 @@ absl::StatusOr<OrtHandle<OrtSessionOptions>> MakeOptions(const SessionOptions& w
   return options;
 }
 
+struct FloatTensor {
+  std::vector<int64_t> shape;
+  std::span<const float> values;
+};
+
+absl::StatusOr<FloatTensor> ReadFloats(const OrtValue* value, std::string_view what) {
+  FloatTensor tensor;
+  KS_ASSIGN_OR_RETURN(const OrtHandle<OrtTensorTypeAndShapeInfo> info,
+                      MakeOrt<OrtTensorTypeAndShapeInfo>(what, [&](OrtTensorTypeAndShapeInfo** out) {
+                        return Ort().GetTensorTypeAndShape(value, out);
+                      }));
+  size_t rank = 0;
+  KS_RETURN_IF_ERROR(ToStatus(Ort().GetDimensionsCount(info.get(), &rank), what));
+  tensor.shape.resize(rank);
+  KS_RETURN_IF_ERROR(ToStatus(Ort().GetDimensions(info.get(), tensor.shape.data(), rank), what));
+  size_t count = 0;
+  KS_RETURN_IF_ERROR(ToStatus(Ort().GetTensorShapeElementCount(info.get(), &count), what));
+  const void* data = nullptr;
+  KS_RETURN_IF_ERROR(
+      ToStatus(Ort().GetTensorMutableData(const_cast<OrtValue*>(value), const_cast<void**>(&data)), what));
+  tensor.values = {static_cast<const float*>(data), count};
+  return tensor;
+}
+
 // The runtime has one code for most of what it finds wrong in a graph or in the file of its weights.
 absl::Status OpeningError(const absl::Status& status) {
   return absl::IsInternal(status) ? absl::DataLossError(status.message()) : status;
@@ -45,6 +74,18 @@ absl::Status OpeningError(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::filesystem::path& graph,
+                                                                     const ClassifierSpec& spec,
+                                                                     const SessionOptions& options) {
+  return Open(graph, /*tapped=*/false, spec, options);
+}
+
+absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::OpenTapped(const std::filesystem::path& graph,
+                                                                           const ClassifierSpec& spec,
+                                                                           const SessionOptions& options) {
+  return Open(graph, /*tapped=*/true, spec, options);
+}
+
+absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::filesystem::path& graph, bool tapped,
                                                                      const ClassifierSpec& spec,
                                                                      const SessionOptions& options) {
   // The runtime looks for the weights beside the path it is given and refuses those outside: give it the real one.
@@ -61,8 +102,18 @@ absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::
                         return Ort().CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, out);
                       }));
   KS_ASSIGN_OR_RETURN(const OrtHandle<OrtSessionOptions> ort_options, MakeOptions(options, *session->operators_));
+  std::string model;
+  if (tapped) {
+    KS_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, kMaxGraphBytes));
+    KS_ASSIGN_OR_RETURN(model, TapGraph(bytes, spec.encoder, path.string()));
+    session->taps_ = HiddenStates(spec.encoder);
+    KS_RETURN_IF_ERROR(ToStatus(
+        Ort().AddSessionConfigEntry(ort_options.get(), kWeightsFolderOption, path.parent_path().c_str()), "options"));
+  }
   auto created = MakeOrt<OrtSession>(path.string(), [&](OrtSession** out) {
-    return Ort().CreateSession(session->environment_.get(), path.c_str(), ort_options.get(), out);
+    OrtEnv* const environment = session->environment_.get();
+    return tapped ? Ort().CreateSessionFromArray(environment, model.data(), model.size(), ort_options.get(), out)
+                  : Ort().CreateSession(environment, path.c_str(), ort_options.get(), out);
   });
   if (!created.ok()) return OpeningError(created.status());
   session->session_ = *std::move(created);
@@ -96,7 +147,7 @@ absl::StatusOr<OrtHandle<OrtValue>> OnnxSession::View(std::span<const int32_t> v
   });
 }
 
-absl::StatusOr<Logits> OnnxSession::Run(const PackedBatch& batch) const {
+absl::StatusOr<std::vector<OrtHandle<OrtValue>>> OnnxSession::Outputs(const PackedBatch& batch) const {
   KS_ASSIGN_OR_RETURN(const OrtHandle<OrtValue> ids, View(batch.input_ids));
   KS_ASSIGN_OR_RETURN(const OrtHandle<OrtValue> offsets, View(batch.offsets));
   OrtHandle<OrtValue> types;
@@ -104,31 +155,46 @@ absl::StatusOr<Logits> OnnxSession::Run(const PackedBatch& batch) const {
     KS_ASSIGN_OR_RETURN(types, View(batch.token_type_ids));
   }
   const OrtValue* const inputs[] = {ids.get(), offsets.get(), types.get()};
-  KS_ASSIGN_OR_RETURN(const OrtHandle<OrtValue> output, MakeOrt<OrtValue>("ONNX Runtime", [&](OrtValue** out) {
-                        return Ort().Run(session_.get(), nullptr, kInputNames, inputs, has_token_types_ ? 3 : 2,
-                                         &kOutputName, 1, out);
-                      }));
+  std::vector<const char*> names = {kOutputName};
+  for (const HiddenState& tap : taps_) names.push_back(tap.value.c_str());
+  std::vector<OrtValue*> values(names.size());
+  const absl::Status status = ToStatus(Ort().Run(session_.get(), nullptr, kInputNames, inputs, has_token_types_ ? 3 : 2,
+                                                 names.data(), names.size(), values.data()),
+                                       "ONNX Runtime");
+  std::vector<OrtHandle<OrtValue>> outputs(values.begin(), values.end());
+  if (!status.ok()) return status;
+  return outputs;
+}
 
-  KS_ASSIGN_OR_RETURN(const OrtHandle<OrtTensorTypeAndShapeInfo> info,
-                      MakeOrt<OrtTensorTypeAndShapeInfo>("logits", [&](OrtTensorTypeAndShapeInfo** out) {
-                        return Ort().GetTensorTypeAndShape(output.get(), out);
-                      }));
-  size_t rank = 0;
-  KS_RETURN_IF_ERROR(ToStatus(Ort().GetDimensionsCount(info.get(), &rank), "logits"));
-  std::vector<int64_t> shape(rank);
-  KS_RETURN_IF_ERROR(ToStatus(Ort().GetDimensions(info.get(), shape.data(), rank), "logits"));
-  if (shape != std::vector<int64_t>{batch.sequences(), classes_}) {
-    return Internal("the graph returned logits of shape [", absl::StrJoin(shape, ", "), "], expected [",
-                    batch.sequences(), ", ", classes_, "]");
+absl::StatusOr<Logits> OnnxSession::ReadLogits(const OrtValue* value, int sequences) const {
+  KS_ASSIGN_OR_RETURN(const FloatTensor logits, ReadFloats(value, kOutputName));
+  if (logits.shape != std::vector<int64_t>{sequences, classes_}) {
+    return Internal("the graph returned logits of shape [", absl::StrJoin(logits.shape, ", "), "], expected [",
+                    sequences, ", ", classes_, "]");
   }
-  void* data = nullptr;
-  KS_RETURN_IF_ERROR(ToStatus(Ort().GetTensorMutableData(output.get(), &data), "logits"));
-  const std::span values(static_cast<const float*>(data), static_cast<size_t>(batch.sequences()) * classes_);
-  const auto nan = std::find_if(values.begin(), values.end(), [](float value) { return std::isnan(value); });
-  if (nan != values.end()) {
-    return Internal("the logits of sequence ", (nan - values.begin()) / classes_, " are not numbers");
+  const auto nan =
+      std::find_if(logits.values.begin(), logits.values.end(), [](float number) { return std::isnan(number); });
+  if (nan != logits.values.end()) {
+    return Internal("the logits of sequence ", (nan - logits.values.begin()) / classes_, " are not numbers");
   }
-  return Logits{.values = {values.begin(), values.end()}, .sequences = batch.sequences(), .classes = classes_};
+  return Logits{.values = {logits.values.begin(), logits.values.end()}, .sequences = sequences, .classes = classes_};
+}
+
+absl::StatusOr<Logits> OnnxSession::Run(const PackedBatch& batch) const {
+  KS_ASSIGN_OR_RETURN(const std::vector<OrtHandle<OrtValue>> outputs, Outputs(batch));
+  return ReadLogits(outputs.front().get(), batch.sequences());
+}
+
+absl::StatusOr<Logits> OnnxSession::RunTraced(const PackedBatch& batch, const Backend::TapSink& sink) const {
+  KS_ASSIGN_OR_RETURN(const std::vector<OrtHandle<OrtValue>> outputs, Outputs(batch));
+  for (size_t i = 0; i < taps_.size(); ++i) {
+    KS_ASSIGN_OR_RETURN(const FloatTensor hidden, ReadFloats(outputs[i + 1].get(), taps_[i].tap));
+    if (hidden.shape.size() != 2) {
+      return Internal(taps_[i].value, " has ", hidden.shape.size(), " axes, expected tokens and width");
+    }
+    sink({.tap = taps_[i].tap, .hidden = hidden.values, .width = static_cast<int>(hidden.shape[1])});
+  }
+  return ReadLogits(outputs.front().get(), batch.sequences());
 }
 
 }  // namespace ks

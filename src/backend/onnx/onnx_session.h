@@ -3,11 +3,15 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "backend/backend.h"
 #include "backend/batch.h"
 #include "backend/onnx/operators.h"
 #include "backend/onnx/ort.h"
+#include "graph/tapped_graph.h"
 #include "kernels/dispatch.h"
 #include "model/classifier_spec.h"
 
@@ -31,15 +35,29 @@ class OnnxSession {
                                                                  const ClassifierSpec& spec,
                                                                  const SessionOptions& options);
 
+  // The same with the hidden states as further outputs (graph/tapped_graph.h), for RunTraced.
+  static absl::StatusOr<std::shared_ptr<const OnnxSession>> OpenTapped(const std::filesystem::path& graph,
+                                                                       const ClassifierSpec& spec,
+                                                                       const SessionOptions& options);
+
   // Requires what CheckBatch checks, with token types for every token where the model has them. Safe from many threads
   // at a time; each call works on its caller's thread and, above one thread, the session's pool. Errors:
   // kResourceExhausted, kInternal as Backend::Run.
   absl::StatusOr<Logits> Run(const PackedBatch& batch) const;
 
+  // As Run, and as Backend::RunTraced. Requires OpenTapped.
+  absl::StatusOr<Logits> RunTraced(const PackedBatch& batch, const Backend::TapSink& sink) const;
+
  private:
   OnnxSession() = default;
 
+  static absl::StatusOr<std::shared_ptr<const OnnxSession>> Open(const std::filesystem::path& graph, bool tapped,
+                                                                 const ClassifierSpec& spec,
+                                                                 const SessionOptions& options);
   absl::Status CheckInputs() const;
+  // The logits first, then the taps.
+  absl::StatusOr<std::vector<OrtHandle<OrtValue>>> Outputs(const PackedBatch& batch) const;
+  absl::StatusOr<Logits> ReadLogits(const OrtValue* value, int sequences) const;
   absl::StatusOr<OrtHandle<OrtValue>> View(std::span<const int32_t> values) const;
 
   // In the order of their needs: the session goes first.
@@ -49,6 +67,7 @@ class OnnxSession {
   OrtHandle<OrtSession> session_;
   bool has_token_types_ = false;
   int classes_ = 0;
+  std::vector<HiddenState> taps_;  // where the graph has them
 };
 
 }  // namespace ks
