@@ -26,7 +26,7 @@ struct ServeConfig {
   std::string model;  // empty: the model beside the program
   std::string listen = "127.0.0.1:8000";
   std::string backend = "onnx";
-  std::string precision = "fp32";
+  std::string precision = "auto";
   int64_t threads = 0;
 
   int64_t max_text_chars = 10000;

@@ -30,7 +30,7 @@ struct Flags {
   std::string output = "-";
   std::string model;
   std::string backend = "onnx";
-  std::string precision = "fp32";
+  std::string precision = "auto";
   int64_t threads = 0;
   bool json = false;
 };
@@ -219,7 +219,11 @@ Command PredictCommand() {
                 {"--output", &flags->output, "FILE", "where rows and scores go; - is standard output"},
                 {"--model", &flags->model, "DIR", "package; without it the default model"},
                 {"--backend", &flags->backend, "NAME", "what runs the model", {"onnx"}},
-                {"--precision", &flags->precision, "NAME", "numbers the model runs in", {"fp32"}},
+                {"--precision",
+                 &flags->precision,
+                 "NAME",
+                 "numbers the model runs in; auto is int8 where the package has it",
+                 {"auto", "int8", "fp32"}},
                 {"--threads", IntFlag{&flags->threads, 0, 1024}, "N", "cores to use; 0 takes all there are"},
                 {"--json", &flags->json, "", "one JSON object for each text"}},
       .run = [flags] { return RunPredict(*flags); }};

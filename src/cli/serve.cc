@@ -147,6 +147,7 @@ class Server {
     }
     KS_ASSIGN_OR_RETURN(loaded_, LoadServedModel(directory, {.backend = config_.backend,
                                                              .precision = config_.precision,
+                                                             .fall_back = true,
                                                              .threads = static_cast<int>(config_.threads)}));
     return absl::OkStatus();
   }
@@ -156,7 +157,10 @@ class Server {
     model_metrics_ =
         &metrics_.AddModel({.model = manifest.name, .labels = manifest.spec.labels, .backends = {config_.backend}});
     model_metrics_->SetLoadTime(0, loaded_.load_time);
-    model_metrics_->SetActivePrecision(config_.precision, "configured");
+    model_metrics_->SetActivePrecision(loaded_.plan.precision, loaded_.precision_reason);
+    if (!loaded_.int8_failure.ok()) {
+      log_.Error("int8 failed, fp32 answers instead", {{"cause", ToStd(loaded_.int8_failure.message())}});
+    }
     if (config_.verify) model_metrics_->SetPackageVerified(true);
     const EngineOptions options = {.max_queue_tokens = config_.max_queue_tokens,
                                    .max_batch_tokens = static_cast<int>(config_.max_batch_tokens),
@@ -204,7 +208,8 @@ class Server {
                         {"model", manifest.name},
                         {"package", loaded_.model->package()->directory().string()},
                         {"backend", config_.backend},
-                        {"precision", config_.precision},
+                        {"precision", loaded_.plan.precision},
+                        {"precision_reason", loaded_.precision_reason},
                         {"window", manifest.window},
                         {"version", Version()},
                         {"load_ms", Milliseconds(loaded_.load_time)},

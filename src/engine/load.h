@@ -15,7 +15,9 @@ namespace ks {
 
 struct LoadOptions {
   std::string backend = "onnx";    // which kind; the group's name
-  std::string precision = "fp32";  // one of the package's
+  std::string precision = "auto";  // one of the package's; "auto": int8 where the package has it
+  // Where int8 cannot be opened or fails its self-check, and the package has fp32: take that. False: an error.
+  bool fall_back = false;
   int threads = 0;  // cores to use in all; 0: as many as affinity and cgroup quota leave (EffectiveCores)
   // For many texts, so that opening may spend time to make every run faster; false for a handful.
   bool many_texts = true;
@@ -36,15 +38,19 @@ using BackendOpener = std::function<absl::StatusOr<std::vector<std::unique_ptr<B
 
 struct LoadedModel {
   std::shared_ptr<const ServedModel> model;
-  BackendPlan plan;       // what was made of LoadOptions::threads: for the log
+  BackendPlan plan;       // what was made of LoadOptions: for the log
   Duration load_time{0};  // of all of it, self-check included
+  // Why plan.precision: "configured", "default" or "int8_self_check_failed".
+  std::string precision_reason;
+  absl::Status int8_failure;  // not OK: what went wrong before fp32 was taken instead
 };
 
 // Opens the package in `directory`, its tokeniser and one worker for each core, and holds a worker against the
 // manifest's self-checks: a model that does not say what it said when it was converted is not served. Blocks. For ONNX
 // Runtime see load_onnx.h. Errors, each naming the directory or the file: as Package::Open; kDataLoss where the
 // tokeniser is damaged or has more tokens than the model, or the self-check fails (naming the text by number, expected
-// and found logits); kInvalidArgument for threads; whatever `open` reports.
+// and found logits); kInvalidArgument for threads; kFailedPrecondition for a precision that the package does not have;
+// whatever `open` reports.
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open);
 

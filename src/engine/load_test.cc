@@ -37,9 +37,10 @@ class LoadTest : public ::testing::Test {
     absl::StatusOr<PackageWriter> writer = PackageWriter::Create(directory_, staging);
     ASSERT_TRUE(writer.ok()) << writer.status();
     const std::span<const std::byte> bytes = std::as_bytes(std::span(tokenizer_bin_));
-    for (const char* name : {kTokenizerJsonFile, kTokenizerBinFile, kWeightsFile, kFp32GraphFile}) {
-      ASSERT_TRUE(writer->AddFile(name, bytes).ok());
-    }
+    const bool int8 = !more_files_.empty();
+    for (const char* name : {kTokenizerJsonFile, kTokenizerBinFile}) ASSERT_TRUE(writer->AddFile(name, bytes).ok());
+    for (const char* name : {kWeightsFile, kFp32GraphFile}) ASSERT_TRUE(writer->AddFile(name, bytes, int8).ok());
+    for (const char* name : more_files_) ASSERT_TRUE(writer->AddFile(name, bytes).ok());
     ASSERT_TRUE(writer->Finish(manifest_).ok());
     ASSERT_TRUE(writer->Publish().ok());
   }
@@ -49,7 +50,9 @@ class LoadTest : public ::testing::Test {
       EXPECT_EQ(package->manifest().name, "tiny");
       plan_ = plan;
       std::vector<std::unique_ptr<Backend>> backends;
-      for (int i = 0; i < plan.workers; ++i) backends.push_back(std::make_unique<FakeBackend>(FakeFacts(), hook_));
+      BackendFacts facts = FakeFacts();
+      facts.precision = plan.precision;
+      for (int i = 0; i < plan.workers; ++i) backends.push_back(std::make_unique<FakeBackend>(facts, hook_));
       return backends;
     });
   }
@@ -65,6 +68,7 @@ class LoadTest : public ::testing::Test {
   std::filesystem::path directory_;
   Manifest manifest_ = TinyManifest();
   std::string tokenizer_bin_ = Tokenizer::FromJson(WordTokenizerJson(), "tokenizer.json")->Compile();
+  std::vector<const char*> more_files_;
   FakeBackend::Hook hook_;
   BackendPlan plan_;
 };
@@ -119,6 +123,55 @@ TEST_F(LoadTest, RefusesAModelThatSaysSomethingElse) {
   WritePackage();
   ExpectError(absl::StatusCode::kDataLoss, "self-check text 2 of 2: expected logits [");
   ExpectError(absl::StatusCode::kDataLoss, "off by 0.5, allowed is 0.00");
+}
+
+// A package of both precisions; the fake backend says the same in either.
+class LoadInt8Test : public LoadTest {
+ protected:
+  LoadInt8Test() {
+    manifest_.precisions = {"fp32", "int8"};
+    for (SelfCheck& check : manifest_.self_checks) check.int8_logits = check.fp32_logits;
+    more_files_ = {kInt8WeightsFile, kInt8GraphFile};
+  }
+};
+
+TEST_F(LoadInt8Test, TakesInt8WhereThePackageHasItUnlessToldOtherwise) {
+  WritePackage();
+  absl::StatusOr<LoadedModel> loaded = Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->plan.precision, "int8");
+  EXPECT_EQ(loaded->precision_reason, "default");
+  loaded = Load({.precision = "fp32"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->plan.precision, "fp32");
+  EXPECT_EQ(loaded->precision_reason, "configured");
+}
+
+TEST_F(LoadInt8Test, RefusesInt8ThatIsOffByOneBit) {
+  float& logit = manifest_.self_checks[1].int8_logits[0];
+  logit = std::nextafter(logit, 100.0f);
+  WritePackage();
+  ExpectError(absl::StatusCode::kDataLoss, "self-check text 2 of 2: expected logits [");
+  ExpectError(absl::StatusCode::kDataLoss, "allowed is 0");
+  EXPECT_TRUE(Load({.precision = "fp32"}).ok());
+}
+
+TEST_F(LoadInt8Test, FallsBackToFp32WhereAskedToAndSaysWhy) {
+  manifest_.self_checks[0].int8_logits[1] += 1;
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded = Load({.fall_back = true});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->plan.precision, "fp32");
+  EXPECT_EQ(loaded->precision_reason, "int8_self_check_failed");
+  EXPECT_THAT(std::string(loaded->int8_failure.message()), HasSubstr("self-check text 1 of 2"));
+}
+
+TEST_F(LoadInt8Test, HasNothingToFallBackToWithoutFp32) {
+  manifest_.self_checks[0].int8_logits[1] += 1;
+  WritePackage();
+  std::filesystem::remove(directory_ / kFp32GraphFile);
+  ExpectError(absl::StatusCode::kDataLoss, "self-check text 1 of 2", {.fall_back = true});
+  ExpectError(absl::StatusCode::kFailedPrecondition, "no precision fp32, it has int8", {.precision = "fp32"});
 }
 
 TEST_F(LoadTest, PassesOnWhyABackendFailed) {

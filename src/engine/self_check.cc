@@ -14,12 +14,17 @@ namespace {
 
 std::string Joined(std::span<const float> logits) { return Cat("[", absl::StrJoin(logits, ", "), "]"); }
 
-float LargestMagnitude(const std::vector<SelfCheck>& checks) {
+const std::vector<float>& Expected(const SelfCheck& check, bool int8) {
+  return int8 ? check.int8_logits : check.fp32_logits;
+}
+
+float Allowed(const std::vector<SelfCheck>& checks, bool int8) {
+  if (int8) return 0;
   float largest = 0;
   for (const SelfCheck& check : checks) {
     for (const float logit : check.fp32_logits) largest = std::max(largest, std::abs(logit));
   }
-  return largest;
+  return kSelfCheckTolerance * largest;
 }
 
 // One run: a self-check text has at most a window, which every backend takes.
@@ -47,17 +52,19 @@ absl::Status Compare(std::span<const float> expected, const Logits& logits, floa
 }  // namespace
 
 absl::Status RunSelfCheck(const Manifest& manifest, const Tokenizer& tokenizer, Backend& backend) {
-  const float allowed = kSelfCheckTolerance * LargestMagnitude(manifest.self_checks);
+  const bool int8 = backend.facts().precision == "int8";
+  const float allowed = Allowed(manifest.self_checks, int8);
   for (size_t i = 0; i < manifest.self_checks.size(); ++i) {
     const SelfCheck& check = manifest.self_checks[i];
     const std::string where = Cat("self-check text ", i + 1, " of ", manifest.self_checks.size());
-    if (check.fp32_logits.size() != manifest.spec.labels.size()) {
-      return DataLoss(where, ": the manifest has ", check.fp32_logits.size(), " logits for ",
-                      manifest.spec.labels.size(), " labels");
+    const std::vector<float>& expected = Expected(check, int8);
+    if (expected.size() != manifest.spec.labels.size()) {
+      return DataLoss(where, ": the manifest has ", expected.size(), " logits for ", manifest.spec.labels.size(),
+                      " labels");
     }
     absl::StatusOr<Logits> logits = RunText(check, manifest.window, tokenizer, backend);
     KS_RETURN_IF_ERROR(WithContext(logits.status(), where));
-    KS_RETURN_IF_ERROR(WithContext(Compare(check.fp32_logits, *logits, allowed), where));
+    KS_RETURN_IF_ERROR(WithContext(Compare(expected, *logits, allowed), where));
   }
   return absl::OkStatus();
 }

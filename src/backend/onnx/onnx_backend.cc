@@ -46,12 +46,12 @@ OnnxBackend::~OnnxBackend() = default;
 absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGroup(std::shared_ptr<const Package> package,
                                                                              const OnnxOptions& options, int count) {
   const Manifest& manifest = package->manifest();
-  const std::vector<std::string>& precisions = manifest.precisions;
-  if (std::find(precisions.begin(), precisions.end(), options.precision) == precisions.end()) {
+  if (!package->HasPrecision(options.precision)) {
     return FailedPrecondition(package->directory().string(), ": no precision ", options.precision, ", it has ",
-                              absl::StrJoin(precisions, ", "));
+                              absl::StrJoin(package->precisions(), ", "));
   }
-  return OpenGraph(package->directory() / kFp32GraphFile, manifest.spec, manifest.window, options, count);
+  const char* graph = options.precision == "int8" ? kInt8GraphFile : kFp32GraphFile;
+  return OpenGraph(package->directory() / graph, manifest.spec, manifest.window, options, count);
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> OnnxBackend::Open(std::shared_ptr<const Package> package,
