@@ -3,6 +3,8 @@
 #include "text/byte_trie.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <deque>
 
 #include "base/status.h"
@@ -23,7 +25,7 @@ class ByteTrieBuilder {
 
   absl::StatusOr<std::vector<ByteTrie::Unit>> Build() {
     AddBlock();
-    used_[0] = true;  // the root
+    Remove(free_, 0);  // the root
     first_free_ = 1;
     std::deque<Range> queue{{0, 0, entries_.size(), 0}};
     while (!queue.empty()) {
@@ -54,8 +56,8 @@ class ByteTrieBuilder {
 
   void AddBlock() {
     units_.resize(units_.size() + kBlock, {ByteTrie::kNoLabel, -1});
-    used_.resize(units_.size());
-    base_taken_.resize(units_.size());
+    free_.resize(units_.size() / kWordBits, ~uint64_t{0});
+    base_free_.resize(free_.size(), ~uint64_t{0});
   }
 
   void SetBase(uint32_t node, uint32_t base) {
@@ -75,42 +77,76 @@ class ByteTrieBuilder {
     starts_.push_back(range.end);
 
     const uint32_t base = FindBase();
-    base_taken_[base] = true;
+    Remove(base_free_, base);
     SetBase(range.node, base);
     for (size_t i = 0; i < labels_.size(); ++i) {
       const uint32_t child = base ^ labels_[i];
-      used_[child] = true;
+      Remove(free_, child);
       units_[child].base_and_label = labels_[i];
       queue.push_back({child, starts_[i], starts_[i + 1], range.depth + 1});
     }
   }
 
-  // A base that no node has and under which all of labels_ are free.
+  // A base that no node has and under which all of labels_ are free: that of the first free unit which can be the child
+  // for labels_[0]. Looks at 64 units at a time.
   uint32_t FindBase() {
-    while (first_free_ < used_.size() && used_[first_free_]) ++first_free_;
-    int tries = 0;
-    for (size_t at = first_free_; at < used_.size() && tries < kMaxTries; ++at) {
-      if (used_[at]) continue;
-      ++tries;
-      const auto base = static_cast<uint32_t>(at) ^ labels_[0];
-      if (Fits(base)) return base;
+    while (first_free_ < units_.size() && !Holds(free_, first_free_)) ++first_free_;
+    int tries = kMaxTries;
+    for (size_t word = first_free_ / kWordBits; word < free_.size() && tries > 0; ++word) {
+      uint64_t tried = free_[word];
+      if (word == first_free_ / kWordBits) tried &= ~uint64_t{0} << first_free_ % kWordBits;
+      tried = LowestBits(tried, tries);
+      tries -= std::popcount(tried);
+      if (const uint64_t fitting = Fitting(word, tried); fitting != 0) {
+        const size_t child = word * kWordBits + static_cast<size_t>(std::countr_zero(fitting));
+        return static_cast<uint32_t>(child) ^ labels_[0];
+      }
     }
     // The positions tried in vain are nearly full: later nodes need not try them again.
-    if (tries == kMaxTries) first_free_ += kMaxTries / 4;
-    const auto base = static_cast<uint32_t>(used_.size());
+    if (tries == 0) first_free_ += kMaxTries / 4;
+    const auto base = static_cast<uint32_t>(units_.size());
     AddBlock();
     return base;
   }
 
-  bool Fits(uint32_t base) const {
-    if (base_taken_[base]) return false;
-    return std::none_of(labels_.begin(), labels_.end(), [&](uint8_t label) { return used_[base ^ label]; });
+  // Those of the units `tried` of a word that can be the child for labels_[0].
+  uint64_t Fitting(size_t word, uint64_t tried) const {
+    uint64_t fitting = tried & Moved(base_free_, word, labels_[0]);
+    for (size_t i = 1; i < labels_.size() && fitting != 0; ++i) {
+      fitting &= Moved(free_, word, labels_[0] ^ labels_[i]);
+    }
+    return fitting;
+  }
+
+  // --- Sets of units, or of bases, as bits ---
+  static constexpr size_t kWordBits = 64;
+
+  static bool Holds(const std::vector<uint64_t>& set, size_t at) { return set[at / kWordBits] >> at % kWordBits & 1; }
+  static void Remove(std::vector<uint64_t>& set, size_t at) { set[at / kWordBits] &= ~(uint64_t{1} << at % kWordBits); }
+  // The lowest `count` of `bits`, or all if there are fewer.
+  static uint64_t LowestBits(uint64_t bits, int count) {
+    if (std::popcount(bits) <= count) return bits;
+    uint64_t rest = bits;
+    for (; count > 0; --count) rest &= rest - 1;
+    return bits ^ rest;
+  }
+  // The word whose bit for each unit n says whether n ^ by is in `set`.
+  static uint64_t Moved(const std::vector<uint64_t>& set, size_t word, unsigned by) {
+    // Exchanges neighbouring bits, then pairs, fours, ..
+    static constexpr std::array<uint64_t, 6> kLower = {0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F,
+                                                       0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0x00000000FFFFFFFF};
+    uint64_t bits = set[word ^ by / kWordBits];
+    for (size_t i = 0; i < kLower.size(); ++i) {
+      const unsigned distance = 1u << i;
+      if (by & distance) bits = (bits >> distance & kLower[i]) | (bits & kLower[i]) << distance;
+    }
+    return bits;
   }
 
   std::span<const ByteTrie::Entry> entries_;
   std::vector<ByteTrie::Unit> units_;
-  std::vector<bool> used_;        // per unit
-  std::vector<bool> base_taken_;  // per base
+  std::vector<uint64_t> free_;       // units that no node is yet
+  std::vector<uint64_t> base_free_;  // bases that no node has yet
   std::vector<uint32_t> leaves_;
   std::vector<uint8_t> labels_;  // of the node being placed, ascending
   std::vector<size_t> starts_;   // where each label's entries begin, and the end
