@@ -13,6 +13,7 @@ namespace ks {
 Command ServeCommand(TimePoint started);
 Command PredictCommand();
 Command ConvertCommand();
+Command ValidateCommand();
 Command InspectCommand();
 Command TokenizeCommand();
 Command VersionCommand();

@@ -162,6 +162,19 @@ TEST(FailureText, NamesBoundsValuesFlagsAndTexts) {
   EXPECT_THAT(FailureText(without), HasSubstr("try --layers"));
 }
 
+TEST(FailureText, LooksForTheFaultWhereItIs) {
+  ValidationReport report = FullReport();
+  report.layers.reset();
+  report.gates = Judge(report.comparison, report.data, {.min_accuracy = 0.95});
+  EXPECT_THAT(FailureText(report), HasSubstr("the reference reaches 100.00 %"));
+  EXPECT_THAT(FailureText(report), HasSubstr("--checkpoint"));
+  report.comparison.accuracy.reset();
+  report.gates = Judge(report.comparison, report.data, {.min_accuracy = 0.95});
+  EXPECT_THAT(FailureText(report), HasSubstr("(--label-column names the column) (--min-accuracy).\n"));
+  report.gates = {{.name = "checkpoint", .flag = "--checkpoint", .sentence = "label 0 is A"}};
+  EXPECT_THAT(FailureText(report), HasSubstr("label 0 is A (--checkpoint); convert the checkpoint again."));
+}
+
 TEST(FailureText, IsEmptyWhereAllPassed) {
   ValidationReport report = FullReport();
   report.gates.clear();

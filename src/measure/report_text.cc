@@ -1,5 +1,6 @@
 // Tested by report_test.cc.
 #include <algorithm>
+#include <initializer_list>
 
 #include "absl/strings/str_format.h"
 #include "base/strings.h"
@@ -33,11 +34,32 @@ std::string LayerSentence(const ValidationReport& report) {
              " texts leave the tolerance");
 }
 
+bool Failed(const ValidationReport& report, std::string_view name) {
+  return std::ranges::any_of(report.gates, [&](const GateResult& gate) { return gate.name == name && !gate.passed; });
+}
+
+// Whether a bound failed that the reference keeps by definition: the sides differ too much.
+bool SidesDiffer(const ValidationReport& report) {
+  return std::ranges::any_of(std::initializer_list<std::string_view>{"max-diff", "mean-diff", "min-agreement",
+                                                                     "max-accuracy-loss", "accuracy-significance"},
+                             [&](std::string_view name) { return Failed(report, name); });
+}
+
 // What tells more about a failure that was not asked for yet.
 std::string NextStep(const ValidationReport& report) {
   if (report.layers && report.layers->FirstOutside() != nullptr) return LayerSentence(report);
-  if (!report.layers) return "try --layers, which tells where the two sides part";
-  return "no layer leaves its tolerance: look at the texts below";
+  if (SidesDiffer(report)) {
+    if (!report.layers) return "try --layers, which tells where the two sides part";
+    return "no layer leaves its tolerance: look at the texts below";
+  }
+  if (Failed(report, "checkpoint")) return "convert the checkpoint again";
+  if (Failed(report, "min-accuracy") && report.comparison.accuracy) {
+    return absl::StrFormat(
+        "the reference reaches %.2f %%, so it is the model, the data or the labels: try --checkpoint, which compares "
+        "their order",
+        100 * report.comparison.accuracy->confusion.reference.Accuracy());
+  }
+  return "";
 }
 
 }  // namespace
@@ -82,7 +104,8 @@ std::string FailureText(const ValidationReport& report) {
     out += Cat(separator, gate.sentence, " (", gate.flag.empty() ? gate.name : gate.flag, ")");
     separator = "; ";
   }
-  out += Cat("; ", NextStep(report), ".\n");
+  const std::string next = NextStep(report);
+  out += Cat(next.empty() ? "" : "; ", next, ".\n");
   const auto& worst = report.comparison.worst;
   for (size_t i = 0; i < std::min(kListedOnFailure, worst.size()) && worst[i].difference > 0; ++i) {
     absl::StrAppendFormat(
