@@ -129,6 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     HttpRequest request = HeadOf(parser);
     if (error) co_return co_await EndAfterBadRequest(request, error, "head");
 
+    BodyBudget::Share share(shared_.bodies);
     if (!parser.is_done()) {
       const std::optional<Problem> problem = shared_.app.CheckHead(request);
       if (problem.has_value() && !IsWorthDiscarding(parser, request)) {
@@ -137,16 +138,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
       }
       SetDeadline(shared_.options.body_timeout);
       if (ExpectsContinue(request) && !co_await SendContinue()) co_return false;
-      const auto [body_error, body_read] = co_await http::async_read(socket_, buffer_, parser, kAwaitTuple);
-      std::ignore = body_read;
-      if (body_error) co_return co_await EndAfterBadRequest(request, body_error, "body");
+      parser.eager(true);
+      while (!parser.is_done()) {
+        const auto [body_error, body_read] = co_await http::async_read_some(socket_, buffer_, parser, kAwaitTuple);
+        std::ignore = body_read;
+        if (body_error) co_return co_await EndAfterBadRequest(request, body_error, "body");
+        // What has come counts, not what is announced: a client that announces much and sends nothing holds nothing.
+        if (!share.GrowTo(parser.get().body().size())) {
+          const HttpResponse refusal = shared_.app.Refuse(request, TooManyBodies());
+          co_return co_await End(refusal, request.method == "HEAD");
+        }
+      }
     }
     request.body = std::move(parser.get().body());
 
     const bool keep_alive = parser.keep_alive();
     const bool is_head = request.method == "HEAD";
-    const MakeHttpResponse make = co_await Ask(std::move(request));
-    HttpResponse response = make();
+    HttpResponse response;
+    {
+      const MakeHttpResponse make = co_await Ask(std::move(request));
+      response = make();
+    }
+    share.Release();  // the body went with the call: a client that is slow to read holds its answer alone
     if (!keep_alive || shared_.stopping) response.close = true;
     if (response.close) co_return co_await End(response, is_head);
     co_return co_await Send(response, is_head);
@@ -273,6 +286,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Problem TooManyConnections() const {
     return {WireError::kQueueFull,
             Cat("the server has ", shared_.options.max_connections, " connections (max-connections)"),
+            std::chrono::seconds(1), ""};
+  }
+
+  Problem TooManyBodies() const {
+    return {WireError::kQueueFull,
+            Cat("the bodies of all requests in progress have more than ", shared_.bodies.max_bytes(), " bytes (",
+                kBodiesAtOnce, " x max-body-bytes)"),
             std::chrono::seconds(1), ""};
   }
 

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "serving/http/app.h"
+#include "serving/http/body_budget.h"
 #include "serving/http/server.h"
 
 namespace ks {
@@ -77,6 +78,7 @@ struct ConnectionContext {
   const HttpServerOptions& options;
   App& app;
   boost::asio::io_context& helper;
+  BodyBudget bodies;
   Connections connections{};
   std::atomic<bool> stopping{false};
 };

@@ -67,7 +67,9 @@ std::string ToString(const tcp::endpoint& endpoint) {
 
 struct HttpServer::Impl {
   Impl(const HttpServerOptions& server_options, App& app)
-      : options(server_options), context(std::max(1, options.io_threads)), shared{options, app, helper_context} {}
+      : options(server_options),
+        context(std::max(1, options.io_threads)),
+        shared{options, app, helper_context, BodyBudget(kBodiesAtOnce * app.options().max_body_bytes)} {}
 
   asio::awaitable<void> Accept() {
     while (!shared.stopping) {

@@ -24,6 +24,10 @@ struct HttpServerOptions {
   int max_connections = 10000;                         // one more is answered 429 and closed
 };
 
+// The bodies of all requests in progress together have at most this many times App's max_body_bytes: a request with which
+// they would pass it is answered 429, and its connection closed.
+inline constexpr size_t kBodiesAtOnce = 8;
+
 // Serves from Start to Stop. Requests of one connection are answered one after the other, in order; those of different
 // connections are independent. An answer that must wait for the engine blocks no thread here.
 //

@@ -338,6 +338,39 @@ TEST_F(ServerTest, HandlesLongBodiesBesideTheOthers) {
   EXPECT_THAT(client.Read(), HasSubstr("\"text_length\":9000,"));
 }
 
+TEST_F(ServerTest, RefusesABodyMoreThanAllTogetherMayHave) {
+  constexpr size_t kMostBytes = 1024;
+  Start({}, {.max_body_bytes = kMostBytes});
+  std::string body = R"({"text":"good)";
+  body.resize(kMostBytes - 2, '!');
+  body += "\"}";
+  const std::string request = Predict(body);
+  // Each sends all but the last byte of its body.
+  std::vector<std::unique_ptr<Client>> clients;
+  for (size_t i = 0; i < kBodiesAtOnce; ++i) {
+    clients.push_back(std::make_unique<Client>(server_->port()));
+    clients.back()->Send(std::string_view(request).substr(0, request.size() - 1));
+  }
+  // One more is refused once all of them have been read, and not before.
+  std::string refused;
+  ASSERT_TRUE(Eventually([&] {
+    Client more(server_->port());
+    more.Send(request);
+    refused = more.Read();
+    return refused.starts_with("HTTP/1.1 429 ");
+  })) << refused;
+  EXPECT_THAT(refused, HasSubstr("8192 bytes (8 x max-body-bytes)"));
+  EXPECT_THAT(refused, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_THAT(refused, HasSubstr("Connection: close\r\n"));
+  // Those that came before are answered, one's bytes serve the next, and nothing stays held.
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& client : clients) {
+      client->Send(round == 0 ? std::string_view(request).substr(request.size() - 1) : request);
+      EXPECT_THAT(client->Read(), StartsWith("HTTP/1.1 200 OK\r\n"));
+    }
+  }
+}
+
 TEST_F(ServerTest, RefusesAConnectionMoreThanItMayHave) {
   Start({.max_connections = 1});
   Client first(server_->port());
