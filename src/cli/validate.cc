@@ -14,8 +14,8 @@
 #include "cli/labelled_data.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
+#include "cli/validate_sides.h"
 #include "convert/convert.h"
-#include "engine/load_onnx.h"
 #include "model/config.h"
 
 namespace ks {
@@ -37,6 +37,7 @@ struct Flags {
   std::optional<std::string> classes;
   std::string checkpoint;
   bool layers = false;
+  bool batch_invariance = false;
   std::string report;
   std::optional<std::string> max_diff, mean_diff, min_agreement, min_accuracy, max_accuracy_loss;
   int64_t threads = 0;
@@ -76,14 +77,6 @@ absl::StatusOr<Gates> MakeGates(const Flags& flags, std::string_view candidate) 
   return gates;
 }
 
-// Which sides, where the flags leave it open.
-Sides<std::string> ChooseSides(const Flags& flags, const Manifest& manifest) {
-  Sides<std::string> sides = {flags.reference, flags.candidate};
-  if (sides.candidate.empty()) sides.candidate = manifest.HasPrecision("int8") ? "int8" : "fp32";
-  if (sides.reference.empty()) sides.reference = sides.candidate == "fp32" ? "pytorch" : "fp32";
-  return sides;
-}
-
 absl::StatusOr<std::vector<int>> ParseClasses(const Flags& flags, const std::vector<std::string>& labels) {
   std::vector<int> classes;
   if (!flags.classes) return classes;
@@ -110,15 +103,6 @@ absl::StatusOr<std::vector<std::string>> CheckpointLabels(const std::filesystem:
   return spec->labels;
 }
 
-absl::StatusOr<std::shared_ptr<const ServedModel>> LoadSide(const Flags& flags, const std::string& side) {
-  const bool pytorch = side == "pytorch";
-  KS_ASSIGN_OR_RETURN(LoadedModel loaded, LoadServedModel(flags.directory, {.backend = pytorch ? "pytorch" : "onnx",
-                                                                            .precision = pytorch ? "fp32" : side,
-                                                                            .threads = static_cast<int>(flags.threads),
-                                                                            .many_texts = true}));
-  return std::move(loaded.model);
-}
-
 // A bar for each stage.
 class StageProgress {
  public:
@@ -138,7 +122,12 @@ class StageProgress {
 
 absl::StatusOr<ValidationInput> MakeInput(const Flags& flags, const Manifest& manifest, StageProgress& progress) {
   const std::vector<std::string>& labels = manifest.spec.labels;
-  const Sides<std::string> sides = ChooseSides(flags, manifest);
+  const Sides<std::string> sides = ChooseSides(manifest, {flags.reference, flags.candidate});
+  if (flags.batch_invariance && sides.candidate != "int8") {
+    return InvalidArgument("--batch-invariance: expected an int8 candidate, the one that promises it; found ",
+                           sides.candidate);
+  }
+  const auto threads = static_cast<int>(flags.threads);
   ValidationInput input;
   KS_ASSIGN_OR_RETURN(input.gates, MakeGates(flags, sides.candidate));
   KS_ASSIGN_OR_RETURN(input.classes, ParseClasses(flags, labels));
@@ -157,9 +146,12 @@ absl::StatusOr<ValidationInput> MakeInput(const Flags& flags, const Manifest& ma
                                                     .labels = labels,
                                                     .classes = input.classes,
                                                     .samples = input.samples}));
-  KS_ASSIGN_OR_RETURN(input.models.reference, LoadSide(flags, sides.reference));
-  KS_ASSIGN_OR_RETURN(input.models.candidate, LoadSide(flags, sides.candidate));
+  KS_ASSIGN_OR_RETURN(input.models.reference, LoadSide(flags.directory, sides.reference, threads));
+  KS_ASSIGN_OR_RETURN(input.models.candidate, LoadSide(flags.directory, sides.candidate, threads));
   input.layers = flags.layers;
+  if (flags.batch_invariance) {
+    KS_ASSIGN_OR_RETURN(input.invariance, LoadInvarianceSides(flags.directory, threads));
+  }
   input.progress = [&progress](std::string_view stage, int64_t done, int64_t total) {
     progress.Update(stage, done, total);
   };
@@ -231,6 +223,8 @@ Command ValidateCommand() {
            {"--classes", &flags->classes, "A,B", "the only labels that count"},
            {"--checkpoint", &flags->checkpoint, "DIR", "also ask that the labels are those of its config.json"},
            {"--layers", &flags->layers, "", "also compare layer by layer"},
+           {"--batch-invariance", &flags->batch_invariance, "",
+            "also compare int8 logits alone and in batches, bit by bit"},
            {"--report", &flags->report, "OUT.json", "where the report goes, and OUT.html"},
            {"--max-diff", &flags->max_diff, "X", "largest |difference| of a probability allowed"},
            {"--mean-diff", &flags->mean_diff, "X", "mean |difference| allowed"},
