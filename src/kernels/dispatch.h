@@ -31,6 +31,8 @@ enum class IsaLevel : uint8_t {
   kAvx512Vnni,
 };
 
+// Weights may lie at any address, where nothing else is said: files promise no alignment.
+//
 // Kernels have no state: any thread may call any of them at any time on memory that no other thread writes.
 struct KernelTable {
   IsaLevel isa;

@@ -5,6 +5,7 @@
 //   Max, Min           a > b ? a : b and a < b ? a : b, so that the second operand wins where one is NaN
 //   Highest, Lowest    of all lanes, none of which is NaN
 //   Sum                ((lanes 0-7 + 8-15) -> 8, 4, 2, 1) halves added onto halves
+//   Load..             from any address: files promise no alignment
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
 //   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
 //   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes, w is
@@ -39,10 +40,10 @@ struct ScalarLanes {
     return Each([&](int) { return x; });
   }
   static F Load(const float* p) {
-    return Each([&](int i) { return p[i]; });
+    return Each([&](int i) { return Read(p + i); });
   }
   static F LoadFirst(const float* p, int n) {
-    return Each([&](int i) { return i < n ? p[i] : 0.0f; });
+    return Each([&](int i) { return i < n ? Read(p + i) : 0.0f; });
   }
   static void Store(float* p, F x) { StoreFirst(p, x, 16); }
   static void StoreFirst(float* p, F x, int n) {
@@ -110,7 +111,7 @@ struct ScalarLanes {
 
   static F LoadHalf(const unsigned short* p) { return LoadHalfFirst(p, 16); }
   static F LoadHalfFirst(const unsigned short* p, int n) {
-    return Each([&](int i) { return i < n ? Widen(p[i]) : 0.0f; });
+    return Each([&](int i) { return i < n ? Widen(Read(p + i)) : 0.0f; });
   }
 
   using Weights = const signed char*;
@@ -128,7 +129,7 @@ struct ScalarLanes {
     return EachInt([&](int) { return static_cast<unsigned>(x); });
   }
   static I LoadInts(const int* p) {
-    return EachInt([&](int i) { return static_cast<unsigned>(p[i]); });
+    return EachInt([&](int i) { return static_cast<unsigned>(Read(p + i)); });
   }
   static I SubInts(I a, I b) {
     return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) - static_cast<unsigned>(b.v[i]); });
@@ -157,6 +158,12 @@ struct ScalarLanes {
   }
 
  private:
+  template <typename T>
+  static T Read(const T* p) {
+    T value;
+    __builtin_memcpy(&value, static_cast<const void*>(p), sizeof(value));
+    return value;
+  }
   template <typename Body>
   static F Each(Body body) {
     F result;

@@ -48,8 +48,14 @@ struct LinearKernel {
     }
     for (int r = 0; r < R; ++r) {
       float* out = a.out + (row + r) * a.out_stride + output;
-      for (int n = 0; n < N; ++n) out[n] = L::Sum(sums[r][n]) + (a.bias == nullptr ? 0.0f : a.bias[output + n]);
+      for (int n = 0; n < N; ++n) out[n] = L::Sum(sums[r][n]) + Bias(a, output + n);
     }
+  }
+
+  static float Bias(const LinearArgs& a, int output) {
+    float bias = 0.0f;
+    if (a.bias != nullptr) __builtin_memcpy(&bias, static_cast<const void*>(a.bias + output), sizeof(bias));
+    return bias;
   }
 
   template <int R, int N, typename Load>

@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/isa_test.h"
 
@@ -112,6 +113,22 @@ TEST_P(Linear, TakesStridesAndNoBias) {
       ASSERT_EQ(out[r * 12 + n], n < layer.outputs ? expected[r * layer.outputs + n] : kUntouched) << r << ", " << n;
     }
   }
+}
+
+TEST_P(Linear, TakesWeightsFromAnyAddress) {
+  const Layer layer(3, 40, 9, 7);
+  std::vector<char> bytes((layer.weight.size() + layer.bias.size()) * sizeof(float) + 1);
+  char* const weight = bytes.data() + 1;
+  char* const bias = weight + layer.weight.size() * sizeof(float);
+  std::memcpy(weight, layer.weight.data(), layer.weight.size() * sizeof(float));
+  std::memcpy(bias, layer.bias.data(), layer.bias.size() * sizeof(float));
+  std::vector<float> out(static_cast<size_t>(layer.rows) * layer.outputs);
+  LinearArgs args = layer.Args(out.data());
+  args.weight = reinterpret_cast<const float*>(weight);
+  args.bias = reinterpret_cast<const float*>(bias);
+  args.out_stride = static_cast<size_t>(layer.outputs);
+  kernels().linear(args);
+  EXPECT_EQ(DifferentBits(out, layer.Run(reference())), 0u);
 }
 
 TEST_P(Linear, KeepsDenormals) {
