@@ -10,12 +10,12 @@
 
 namespace ks {
 
-Service::Service(Engine& engine, ModelMetrics& metrics, ModelDescription description, ServiceOptions options,
+Service::Service(Engine& engine, ModelMetrics& metrics, ModelDescription description, const ServiceOptions& options,
                  const Clock& clock)
     : engine_(engine),
       metrics_(metrics),
       model_(std::move(description)),
-      options_(std::move(options)),
+      options_(options),
       clock_(clock),
       started_(clock.Now()),
       predictions_(options_.remembered_predictions) {}

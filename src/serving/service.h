@@ -44,7 +44,7 @@ class Service {
  public:
   // All references must outlive the service. `engine` runs the model that `description` tells of, `metrics` holds its
   // series, `clock` is the engine's. Not ready until SetReady.
-  Service(Engine& engine, ModelMetrics& metrics, ModelDescription description, ServiceOptions options,
+  Service(Engine& engine, ModelMetrics& metrics, ModelDescription description, const ServiceOptions& options,
           const Clock& clock);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
