@@ -8,6 +8,7 @@
 
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
+#include "cli/config_backends.h"
 #include "cli/config_file.h"
 #include "cli/units.h"
 
@@ -42,6 +43,7 @@ std::optional<size_t> FindOption(std::string_view name) {
 bool TypeFits(const ConfigOption& option, ConfigFileEntry::Type type) {
   using Type = ConfigFileEntry::Type;
   if (std::holds_alternative<CountOption>(option.kind)) return type == Type::kInteger;
+  if (std::holds_alternative<ShareOption>(option.kind)) return type == Type::kInteger || type == Type::kFraction;
   if (std::holds_alternative<SwitchOption>(option.kind)) return type == Type::kBoolean;
   if (std::holds_alternative<BytesOption>(option.kind)) return type == Type::kInteger || type == Type::kString;
   return type == Type::kString;
@@ -53,6 +55,8 @@ std::string Describe(const ConfigFileEntry& entry) {
       return Cat("the string \"", entry.text, "\"");
     case ConfigFileEntry::Type::kInteger:
       return Cat("the integer ", entry.text);
+    case ConfigFileEntry::Type::kFraction:
+      return Cat("the fraction ", entry.text);
     case ConfigFileEntry::Type::kBoolean:
     case ConfigFileEntry::Type::kOther:
       break;
@@ -148,6 +152,7 @@ absl::Status CheckConfig(const ServeConfig& config) {
   if (config.protect_metrics && config.api_key_file.empty()) {
     return InvalidArgument("protect-metrics is true but api-key-file is not set: there is no key to ask for");
   }
+  KS_RETURN_IF_ERROR(CheckBackends(config));
   return ParseListen(config.listen).status();
 }
 
@@ -178,9 +183,8 @@ std::string PrintConfig(const LoadedConfig& config) {
   const auto options = ConfigOptions();
   for (size_t i = 0; i < options.size(); ++i) {
     const std::string value = FormatValue(options[i], config.values);
-    const bool bare =
-        std::holds_alternative<CountOption>(options[i].kind) || std::holds_alternative<SwitchOption>(options[i].kind);
-    text += Cat(options[i].name, " = ", bare ? value : QuoteToml(value), "  # ", config.sources[i], "\n");
+    text +=
+        Cat(options[i].name, " = ", options[i].is_bare() ? value : QuoteToml(value), "  # ", config.sources[i], "\n");
   }
   return text;
 }

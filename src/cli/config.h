@@ -26,7 +26,13 @@ struct ServeConfig {
   std::string model;  // empty: the model beside the program
   std::string listen = "127.0.0.1:8000";
   std::string backend = "onnx";
+  std::string allowed_backends;  // separated by commas; `backend` always is one
+  std::string canary_backend = "none";
+  double canary_share = 0;
+  std::string shadow_backend = "none";
+  double shadow_share = 0;
   std::string precision = "auto";
+  std::string isa = "auto";
   int64_t threads = 0;
 
   int64_t max_text_chars = 10000;
@@ -60,6 +66,15 @@ struct ChoiceOption {
   std::string ServeConfig::* value;
   std::vector<std::string_view> choices;
 };
+// Any of the choices, separated by commas; none is possible too.
+struct NamesOption {
+  std::string ServeConfig::* value;
+  std::vector<std::string_view> choices;
+};
+// From 0 to 1.
+struct ShareOption {
+  double ServeConfig::* value;
+};
 struct CountOption {
   int64_t ServeConfig::* value;
   int64_t min, max;
@@ -78,8 +93,16 @@ struct SwitchOption {
 
 struct ConfigOption {
   std::string_view name;
-  std::variant<TextOption, ChoiceOption, CountOption, BytesOption, DurationOption, SwitchOption> kind;
+  std::variant<TextOption, ChoiceOption, NamesOption, ShareOption, CountOption, BytesOption, DurationOption,
+               SwitchOption>
+      kind;
   std::string_view meaning;
+
+  // Whether the value is a number or a truth value in TOML, written without quotes.
+  bool is_bare() const {
+    return std::holds_alternative<CountOption>(kind) || std::holds_alternative<ShareOption>(kind) ||
+           std::holds_alternative<SwitchOption>(kind);
+  }
 };
 
 // Every option of `serve`, in the order in which people are shown them.

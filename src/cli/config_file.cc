@@ -7,6 +7,8 @@
 #include "cli/config_file.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "base/status.h"
 #include "toml++/toml.h"
@@ -24,14 +26,16 @@ ConfigFileEntry MakeEntry(std::string_view key, const toml::node& node) {
   } else if (const auto* number = node.as_integer()) {
     entry.type = ConfigFileEntry::Type::kInteger;
     entry.text = Cat(number->get());
+  } else if (const auto* fraction = node.as_floating_point()) {
+    entry.type = ConfigFileEntry::Type::kFraction;
+    std::array<char, 32> shortest;
+    entry.text.assign(shortest.data(),
+                      std::to_chars(shortest.data(), shortest.data() + shortest.size(), fraction->get()).ptr);
   } else if (const auto* flag = node.as_boolean()) {
     entry.type = ConfigFileEntry::Type::kBoolean;
     entry.text = flag->get() ? "true" : "false";
   } else {
-    entry.text = node.is_table()    ? "a table"
-                 : node.is_array()  ? "an array"
-                 : node.is_number() ? "a fraction"
-                                    : "a date";
+    entry.text = node.is_table() ? "a table" : node.is_array() ? "an array" : "a date";
   }
   return entry;
 }

@@ -10,7 +10,7 @@
 namespace ks {
 
 struct ConfigFileEntry {
-  enum class Type { kString, kInteger, kBoolean, kOther };
+  enum class Type { kString, kInteger, kFraction, kBoolean, kOther };
 
   std::string key;
   Type type = Type::kOther;

@@ -1,6 +1,9 @@
 // The table of options, and one value: its text, its range, how it is set and shown. Tested by config_test.cc.
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <climits>
+#include <cmath>
 
 #include "base/status.h"
 #include "cli/config.h"
@@ -24,6 +27,28 @@ std::optional<int64_t> ParseCount(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+std::optional<double> ParseShare(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || std::isnan(number)) return std::nullopt;
+  return number;
+}
+
+std::string FormatShare(double share) {
+  std::array<char, 32> text;
+  return std::string(text.data(), std::to_chars(text.data(), text.data() + text.size(), share).ptr);
+}
+
+bool AreNames(std::string_view text, const std::vector<std::string_view>& choices) {
+  if (text.empty()) return true;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    if (std::ranges::find(choices, text.substr(begin, end - begin)) == choices.end()) return false;
+    begin = end + 1;
+  }
+  return true;
 }
 
 std::string JoinChoices(const std::vector<std::string_view>& choices) {
@@ -51,9 +76,20 @@ std::span<const ConfigOption> ConfigOptions() {
   static const std::vector<ConfigOption> options = {
       {"model", TextOption{&C::model}, "package to serve, a directory made by `convert`"},
       {"listen", TextOption{&C::listen}, "address and port; port 0 takes any free one"},
-      {"backend", ChoiceOption{&C::backend, {"onnx"}}, "what runs the model"},
+      {"backend", ChoiceOption{&C::backend, {"onnx", "pytorch"}},
+       "what runs the model unless a request says otherwise"},
+      {"allowed-backends", NamesOption{&C::allowed_backends, {"onnx", "pytorch"}},
+       "whom a request may name (`?backend=`); `backend` always"},
+      {"canary-backend", ChoiceOption{&C::canary_backend, {"none", "onnx", "pytorch"}},
+       "answers `canary-share` of the requests that name no backend"},
+      {"canary-share", ShareOption{&C::canary_share}, "of the requests, for `canary-backend`"},
+      {"shadow-backend", ChoiceOption{&C::shadow_backend, {"none", "onnx", "pytorch"}},
+       "runs `shadow-share` of what `backend` has answered once more, at idle priority, and counts where they differ"},
+      {"shadow-share", ShareOption{&C::shadow_share}, "of the requests, for `shadow-backend`"},
       {"precision", ChoiceOption{&C::precision, {"auto", "int8", "fp32"}},
-       "numbers the model runs in; `auto` is int8 where the package has it"},
+       "numbers the model runs in; `auto` is int8 where the package has it. pytorch has fp32 alone"},
+      {"isa", ChoiceOption{&C::isa, {"auto", "scalar", "avx2", "avx512", "avx512vnni"}},
+       "instruction set of our own kernels; `auto` is the best that the CPU has. All give the same answers"},
       {"threads", CountOption{&C::threads, 0, 1024},
        "cores to use in all; 0 takes those that affinity and cgroup quota leave"},
       {"max-text-chars", CountOption{&C::max_text_chars, 1, 100000000}, "characters of one text"},
@@ -88,26 +124,31 @@ std::span<const ConfigOption> ConfigOptions() {
 }
 
 std::string ExpectedValue(const ConfigOption& option) {
-  return std::visit(Overloaded{
-                        [](const TextOption&) -> std::string { return "a string"; },
-                        [](const ChoiceOption& o) { return JoinChoices(o.choices); },
-                        [](const CountOption& o) { return Cat("an integer from ", o.min, " to ", o.max); },
-                        [](const BytesOption& o) {
-                          return Cat("a size from ", FormatBytes(o.min), " to ", FormatBytes(o.max), " (such as 8MiB)");
-                        },
-                        [](const DurationOption& o) {
-                          return Cat("a duration from ", FormatDuration(o.min), " to ", FormatDuration(o.max),
-                                     " (such as 250ms or 5s)");
-                        },
-                        [](const SwitchOption&) -> std::string { return "true or false"; },
-                    },
-                    option.kind);
+  return std::visit(
+      Overloaded{
+          [](const TextOption&) -> std::string { return "a string"; },
+          [](const ChoiceOption& o) { return JoinChoices(o.choices); },
+          [](const NamesOption& o) { return Cat("any of ", JoinChoices(o.choices), ", separated by commas"); },
+          [](const ShareOption&) -> std::string { return "a number from 0 to 1"; },
+          [](const CountOption& o) { return Cat("an integer from ", o.min, " to ", o.max); },
+          [](const BytesOption& o) {
+            return Cat("a size from ", FormatBytes(o.min), " to ", FormatBytes(o.max), " (such as 8MiB)");
+          },
+          [](const DurationOption& o) {
+            return Cat("a duration from ", FormatDuration(o.min), " to ", FormatDuration(o.max),
+                       " (such as 250ms or 5s)");
+          },
+          [](const SwitchOption&) -> std::string { return "true or false"; },
+      },
+      option.kind);
 }
 
 std::string FormatValue(const ConfigOption& option, const ServeConfig& config) {
   return std::visit(Overloaded{
                         [&](const TextOption& o) { return config.*o.value; },
                         [&](const ChoiceOption& o) { return config.*o.value; },
+                        [&](const NamesOption& o) { return config.*o.value; },
+                        [&](const ShareOption& o) { return FormatShare(config.*o.value); },
                         [&](const CountOption& o) { return Cat(config.*o.value); },
                         [&](const BytesOption& o) { return FormatBytes(config.*o.value); },
                         [&](const DurationOption& o) { return FormatDuration(config.*o.value); },
@@ -129,6 +170,12 @@ absl::Status SetFromText(const ConfigOption& option, std::string_view text, std:
                        if (known) config.*o.value = text;
                        return known;
                      },
+                     [&](const NamesOption& o) {
+                       const bool known = AreNames(text, o.choices);
+                       if (known) config.*o.value = text;
+                       return known;
+                     },
+                     [&](const ShareOption& o) { return Store(ParseShare(text), 0.0, 1.0, config.*o.value); },
                      [&](const CountOption& o) { return Store(ParseCount(text), o.min, o.max, config.*o.value); },
                      [&](const BytesOption& o) { return Store(ParseBytes(text), o.min, o.max, config.*o.value); },
                      [&](const DurationOption& o) { return Store(ParseDuration(text), o.min, o.max, config.*o.value); },

@@ -5,9 +5,11 @@
 
 #include "base/mapped_file.h"
 #include "base/testing/temp_directory.h"
+#include "cli/config_backends.h"
 #include "cli/config_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kernels/dispatch.h"
 
 namespace ks {
 namespace {
@@ -71,9 +73,7 @@ TEST(Config, EveryOptionHasThreeSpellings) {
     const std::string value = FormatValue(option, defaults);
     std::string variable = "KS_";
     for (const char c : option.name) variable += c == '-' ? '_' : static_cast<char>(std::toupper(c));
-    const bool bare =
-        std::holds_alternative<CountOption>(option.kind) || std::holds_alternative<SwitchOption>(option.kind);
-    const std::string quoted = bare ? value : '"' + value + '"';
+    const std::string quoted = option.is_bare() ? value : '"' + value + '"';
     const auto from_file = LoadFile(std::string(option.name) + " = " + quoted + "\n");
     EXPECT_TRUE(from_file.ok()) << from_file.status();
     const auto from_environment = LoadEnvironment({variable + "=" + value});
@@ -88,12 +88,16 @@ TEST(Config, ReadsEveryKindOfValueFromTheFile) {
   const auto config = LoadFile(
       "listen = \"[::1]:9000\"  # a comment\n"
       "max-body-bytes = 1048576\nmax-header-bytes = \"64KiB\"\n"
-      "drain-delay = \"250ms\"\nprotect-metrics = true\nlog-level = \"debug\"\n");
+      "drain-delay = \"250ms\"\ncanary-share = 0.25\nshadow-share = 1\n"
+      "allowed-backends = \"pytorch,onnx\"\nprotect-metrics = true\nlog-level = \"debug\"\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->values.listen, "[::1]:9000");
   EXPECT_EQ(config->values.max_body_bytes, 1 << 20);
   EXPECT_EQ(config->values.max_header_bytes, 64 << 10);
   EXPECT_EQ(config->values.drain_delay, std::chrono::milliseconds(250));
+  EXPECT_EQ(config->values.canary_share, 0.25);
+  EXPECT_EQ(config->values.shadow_share, 1);
+  EXPECT_EQ(config->values.allowed_backends, "pytorch,onnx");
   EXPECT_TRUE(config->values.protect_metrics);
   EXPECT_EQ(config->values.log_level, "debug");
 }
@@ -114,7 +118,9 @@ TEST(Config, WrongTypeNamesKeyExpectedAndFound) {
               {"drain-delay: expected a duration", "found the integer 5"});
   ExpectError(LoadFile("threads = [1]\n").status(), absl::StatusCode::kInvalidArgument, {"threads", "found an array"});
   ExpectError(LoadFile("threads = 1.5\n").status(), absl::StatusCode::kInvalidArgument,
-              {"threads", "found a fraction"});
+              {"threads", "found the fraction 1.5"});
+  ExpectError(LoadFile("canary-share = \"0.5\"\n").status(), absl::StatusCode::kInvalidArgument,
+              {"canary-share: expected a number from 0 to 1, found the string \"0.5\""});
   ExpectError(LoadFile("listen.port = 1\n").status(), absl::StatusCode::kInvalidArgument, {"listen", "found a table"});
 }
 
@@ -125,8 +131,16 @@ TEST(Config, ValueOutOfRangeNamesWhereExpectedAndFound) {
               {"KS_MAX_CONNECTIONS: expected an integer from 1 to 1000000, found \"0\""});
   ExpectError(LoadConfig({}, {.flags = {{"drain-delay", "5"}}}).status(), absl::StatusCode::kInvalidArgument,
               {"--drain-delay: expected a duration", "found \"5\""});
-  ExpectError(LoadConfig({}, {.flags = {{"backend", "pytorch"}}}).status(), absl::StatusCode::kInvalidArgument,
-              {"--backend: expected onnx, found \"pytorch\""});
+  ExpectError(LoadConfig({}, {.flags = {{"backend", "tensorflow"}}}).status(), absl::StatusCode::kInvalidArgument,
+              {"--backend: expected onnx or pytorch, found \"tensorflow\""});
+  for (const char* share : {"-0.1", "1.01", "nan", "10%", ""}) {
+    ExpectError(LoadConfig({}, {.flags = {{"shadow-share", share}}}).status(), absl::StatusCode::kInvalidArgument,
+                {"--shadow-share: expected a number from 0 to 1, found \"" + std::string(share) + "\""});
+  }
+  for (const char* names : {"onnx,", ",onnx", "onnx pytorch", "tensorflow", "onnx,tensorflow"}) {
+    ExpectError(LoadConfig({}, {.flags = {{"allowed-backends", names}}}).status(), absl::StatusCode::kInvalidArgument,
+                {"--allowed-backends: expected any of onnx or pytorch, separated by commas"});
+  }
   ExpectError(LoadConfig({}, {.flags = {{"verify", "yes"}}}).status(), absl::StatusCode::kInvalidArgument,
               {"--verify: expected true or false, found \"yes\""});
 }
@@ -179,6 +193,72 @@ TEST(Config, RefusesSettingsUnderWhichALegalRequestCouldNeverRun) {
   ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument, {"protect-metrics", "api-key-file"});
 }
 
+TEST(Config, RefusesBackendsThatContradictEachOther) {
+  const auto refuses = [](const ServeConfig& config, const std::string& message) {
+    ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument, {message});
+  };
+  ServeConfig config;
+  config.canary_backend = "onnx";
+  refuses(config, "canary-backend is onnx, as backend is: expected another one");
+  config = {};
+  config.shadow_backend = "pytorch";
+  config.backend = "pytorch";
+  refuses(config, "shadow-backend is pytorch, as backend is: expected another one");
+  config = {};
+  config.canary_share = 0.1;
+  refuses(config, "canary-share is 0.1 but canary-backend is none");
+  config = {};
+  config.shadow_share = 1;
+  refuses(config, "shadow-share is 1 but shadow-backend is none");
+  config = {};
+  config.backend = "pytorch";
+  config.precision = "int8";
+  refuses(config, "precision is int8 but backend is pytorch, which has fp32 alone");
+  config.canary_backend = "onnx";
+  EXPECT_EQ(CheckConfig(config), absl::OkStatus()) << "the canary has int8";
+}
+
+TEST(Config, RefusesAnInstructionSetThatTheCpuLacks) {
+  ServeConfig config;
+  for (const char* name : {"auto", "scalar"}) {
+    config.isa = name;
+    EXPECT_EQ(CheckConfig(config), absl::OkStatus());
+  }
+  config.isa = "avx512vnni";
+  if (IsSupported(IsaLevel::kAvx512Vnni)) {
+    EXPECT_EQ(CheckConfig(config), absl::OkStatus());
+  } else {
+    ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument,
+                {"isa is avx512vnni, which this CPU lacks; it has scalar"});
+  }
+}
+
+TEST(Config, SaysWhatToLoadAndWhoAnswers) {
+  ServeConfig config;
+  EXPECT_EQ(LoadOptionsOf(config).backend, "onnx");
+  EXPECT_THAT(LoadOptionsOf(config).more_backends, IsEmpty());
+  EXPECT_EQ(LoadOptionsOf(config).shadow_backend, "");
+  EXPECT_EQ(RoutingOf(config).canary, "");
+  EXPECT_EQ(RoutingOf(config).shadow, "");
+
+  config.backend = "pytorch";
+  config.allowed_backends = "pytorch,onnx";
+  config.canary_backend = "onnx";
+  config.canary_share = 0.05;
+  config.shadow_backend = "onnx";
+  config.shadow_share = 0.5;
+  const LoadOptions load = LoadOptionsOf(config);
+  EXPECT_EQ(load.backend, "pytorch");
+  EXPECT_THAT(load.more_backends, ElementsAre("pytorch", "onnx", "onnx"));
+  EXPECT_EQ(load.shadow_backend, "onnx");
+  const RoutingOptions routing = RoutingOf(config);
+  EXPECT_THAT(routing.allowed, ElementsAre("pytorch", "onnx"));
+  EXPECT_EQ(routing.canary, "onnx");
+  EXPECT_EQ(routing.canary_share, 0.05);
+  EXPECT_EQ(routing.shadow, "onnx");
+  EXPECT_EQ(routing.shadow_share, 0.5);
+}
+
 TEST(Config, RefusesABatchThatCannotHoldOneText) {
   ServeConfig config;
   config.max_text_chars = 100;  // at most 300 tokens, in 3 windows of 126 and 2 special tokens each
@@ -217,8 +297,9 @@ TEST(Config, ReadsAddresses) {
 }
 
 TEST(Config, WhatIsPrintedReadsBackToTheSame) {
-  const auto config = LoadConfig({}, {.environment = {"KS_API_KEY_FILE=/run/\"k\"\\\n", "KS_DRAIN_DELAY=1500ms"},
-                                      .flags = {{"verify", "true"}, {"max-body-bytes", "9MiB"}}});
+  const auto config =
+      LoadConfig({}, {.environment = {"KS_API_KEY_FILE=/run/\"k\"\\\n", "KS_DRAIN_DELAY=1500ms"},
+                      .flags = {{"verify", "true"}, {"max-body-bytes", "9MiB"}, {"canary-share", "0.123456789"}}});
   ASSERT_TRUE(config.ok()) << config.status();
   const std::string printed = PrintConfig(*config);
   EXPECT_THAT(printed, HasSubstr("drain-delay = \"1500ms\"  # environment KS_DRAIN_DELAY\n"));

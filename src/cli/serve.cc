@@ -16,6 +16,7 @@
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/config_backends.h"
 #include "engine/load_onnx.h"
 #include "kernels/dispatch.h"
 #include "serving/http/app.h"
@@ -145,29 +146,35 @@ class Server {
       KS_ASSIGN_OR_RETURN(const auto package, Package::Open(directory));
       KS_RETURN_IF_ERROR(package->Verify());
     }
-    KS_ASSIGN_OR_RETURN(loaded_, LoadServedModel(directory, {.backend = config_.backend,
-                                                             .precision = config_.precision,
-                                                             .fall_back = true,
-                                                             .threads = static_cast<int>(config_.threads)}));
+    KS_ASSIGN_OR_RETURN(loaded_, LoadServedModel(directory, LoadOptionsOf(config_)));
     return absl::OkStatus();
   }
 
   absl::Status StartEngine() {
     const Manifest& manifest = loaded_.model->manifest();
-    model_metrics_ =
-        &metrics_.AddModel({.model = manifest.name, .labels = manifest.spec.labels, .backends = {config_.backend}});
-    model_metrics_->SetLoadTime(0, loaded_.load_time);
-    model_metrics_->SetActivePrecision(loaded_.plan.precision, loaded_.precision_reason);
-    if (!loaded_.int8_failure.ok()) {
-      log_.Error("int8 failed, fp32 answers instead", {{"cause", ToStd(loaded_.int8_failure.message())}});
+    ModelSeries series = {.model = manifest.name, .labels = manifest.spec.labels, .backends = {}};
+    for (const LoadedGroup& group : loaded_.groups) series.backends.push_back(group.plan.backend);
+    model_metrics_ = &metrics_.AddModel(series);
+    for (size_t g = 0; g < loaded_.groups.size(); ++g) {
+      const LoadedGroup& group = loaded_.groups[g];
+      model_metrics_->SetLoadTime(static_cast<int>(g), group.load_time);
+      if (!group.int8_failure.ok()) {
+        log_.Error("int8 failed, fp32 runs instead",
+                   {{"backend", group.plan.backend}, {"cause", ToStd(group.int8_failure.message())}});
+      }
     }
+    const LoadedGroup& first = loaded_.groups.front();
+    model_metrics_->SetActivePrecision(first.plan.precision, first.precision_reason);
     if (config_.verify) model_metrics_->SetPackageVerified(true);
     const EngineOptions options = {.max_queue_tokens = config_.max_queue_tokens,
                                    .max_batch_tokens = static_cast<int>(config_.max_batch_tokens),
                                    .default_deadline = config_.default_deadline,
-                                   .stall_timeout = config_.stall_timeout};
+                                   .stall_timeout = config_.stall_timeout,
+                                   .routing = RoutingOf(config_)};
     KS_ASSIGN_OR_RETURN(engine_, Engine::Create(loaded_.model, options, *model_metrics_, SystemClock()));
-    service_ = std::make_unique<Service>(*engine_, *model_metrics_, DescribeModel(*loaded_.model),
+    ModelDescription description = DescribeModel(*loaded_.model, options.routing);
+    description.precision_reason = first.precision_reason;
+    service_ = std::make_unique<Service>(*engine_, *model_metrics_, std::move(description),
                                          ServiceOptions{.max_text_chars = static_cast<int>(config_.max_text_chars),
                                                         .max_batch_texts = static_cast<int>(config_.max_batch_texts)},
                                          SystemClock());
@@ -196,20 +203,29 @@ class Server {
 
   void LogReady(Duration cold_start) {
     const Manifest& manifest = loaded_.model->manifest();
+    for (const LoadedGroup& group : loaded_.groups) {
+      const std::string& name = group.plan.backend;
+      log_.Info("backend", {{"backend", name},
+                            {"default", name == config_.backend},
+                            {"canary_share", name == config_.canary_backend ? config_.canary_share : 0.0},
+                            {"shadow_share", name == config_.shadow_backend ? config_.shadow_share : 0.0},
+                            {"precision", group.plan.precision},
+                            {"precision_reason", group.precision_reason},
+                            {"workers", group.plan.workers},
+                            {"threads_per_worker", group.plan.threads_per_worker},
+                            {"load_ms", Milliseconds(group.load_time)}});
+    }
     log_.Info("threads", {{"cores", EffectiveCores()},
                           {"requested", config_.threads},
-                          {"workers", loaded_.plan.workers},
-                          {"threads_per_worker", loaded_.plan.threads_per_worker},
                           {"io_threads", io_threads()},
                           {"tokens_per_run", engine_->options().run_tokens},
                           {"cpu", CpuModelName()},
-                          {"isa", IsaName(BestIsa())}});
+                          {"isa", IsaName(IsaFromName(config_.isa).value_or(BestIsa()))}});
     log_.Info("ready", {{"address", http_->address()},
                         {"model", manifest.name},
                         {"package", loaded_.model->package()->directory().string()},
                         {"backend", config_.backend},
                         {"precision", loaded_.plan.precision},
-                        {"precision_reason", loaded_.precision_reason},
                         {"window", manifest.window},
                         {"version", Version()},
                         {"load_ms", Milliseconds(loaded_.load_time)},

@@ -1,5 +1,7 @@
 #include "engine/load.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -13,72 +15,127 @@ namespace {
 
 constexpr int kMostThreads = 4096;
 
-absl::StatusOr<std::string> ChoosePrecision(const std::string& wanted, const Package& package) {
+absl::StatusOr<std::string> ChoosePrecision(const std::string& backend, const std::string& wanted,
+                                            const Package& package) {
+  if (backend != "onnx") return "fp32";
   if (wanted == "auto") return std::string(package.HasPrecision("int8") ? "int8" : "fp32");
   if (package.HasPrecision(wanted)) return wanted;
   return FailedPrecondition(package.directory().string(), ": no precision ", wanted, ", it has ",
                             absl::StrJoin(package.precisions(), ", "));
 }
 
-absl::StatusOr<BackendPlan> MakePlan(const LoadOptions& options, const Package& package) {
+absl::StatusOr<BackendPlan> MakePlan(const std::string& backend, const LoadOptions& options, const Package& package) {
   if (options.threads < 0 || options.threads > kMostThreads) {
     return InvalidArgument("threads: expected 0 (all cores) to ", kMostThreads, ", found ", options.threads);
   }
+  KS_ASSIGN_OR_RETURN(std::string precision, ChoosePrecision(backend, options.precision, package));
   // One core for each worker: with several requests in flight this beats several cores for one run.
-  KS_ASSIGN_OR_RETURN(std::string precision, ChoosePrecision(options.precision, package));
-  return BackendPlan{.precision = std::move(precision),
+  return BackendPlan{.backend = backend,
+                     .precision = std::move(precision),
+                     .isa = options.isa,
                      .workers = options.threads > 0 ? options.threads : EffectiveCores(),
                      .threads_per_worker = 1,
                      .max_tokens = DefaultRunTokens(package.manifest().window),
                      .many_texts = options.many_texts};
 }
 
-// Opened, and one of them checked: the others run the same graph on the same weights.
-absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenChecked(const std::shared_ptr<const Package>& package,
-                                                                  const Tokenizer& tokenizer, const BackendPlan& plan,
-                                                                  const BackendOpener& open) {
-  KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> workers, open(package, plan));
-  KS_RETURN_IF_ERROR(
-      WithContext(RunSelfCheck(package->manifest(), tokenizer, *workers.front()), package->directory().string()));
-  return workers;
+// Whom the model is to have, the default first.
+std::vector<std::string> GroupNames(const LoadOptions& options) {
+  std::vector<std::string> names = {options.backend};
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  for (const std::string& name : options.more_backends) add(name);
+  add(options.shadow_backend);
+  return names;
 }
 
-absl::StatusOr<LoadedModel> Load(const std::filesystem::path& directory, const LoadOptions& options,
-                                 const BackendOpener& open) {
-  KS_ASSIGN_OR_RETURN(std::shared_ptr<const Package> package, Package::Open(directory));
-  const Manifest& manifest = package->manifest();
-  const std::string tokenizer_file = (package->directory() / kTokenizerBinFile).string();
-  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::FromCompiled(package->tokenizer());
-  KS_RETURN_IF_ERROR(WithContext(tokenizer.status(), tokenizer_file));
-  if (tokenizer->vocab_size() > manifest.spec.encoder.vocab_size) {
-    return DataLoss(tokenizer_file, ": expected at most ", manifest.spec.encoder.vocab_size,
-                    " tokens as the model has, found ", tokenizer->vocab_size());
+class Loader {
+ public:
+  Loader(const std::filesystem::path& directory, const LoadOptions& options, const BackendOpener& open)
+      : directory_(directory), options_(options), open_(open) {}
+
+  absl::StatusOr<LoadedModel> Load() {
+    KS_ASSIGN_OR_RETURN(package_, Package::Open(directory_));
+    KS_RETURN_IF_ERROR(LoadTokenizer());
+    LoadedModel loaded;
+    std::vector<BackendGroup> groups;
+    for (const std::string& name : GroupNames(options_)) {
+      const TimePoint start = SystemClock().Now();
+      KS_ASSIGN_OR_RETURN(groups.emplace_back(), LoadGroup(name, loaded.groups.emplace_back()));
+      loaded.groups.back().load_time = SystemClock().Now() - start;
+    }
+    loaded.plan = loaded.groups.front().plan;
+    loaded.model =
+        std::make_shared<const ServedModel>(package_, package_->manifest(), *std::move(tokenizer_), std::move(groups));
+    return loaded;
   }
 
-  LoadedModel loaded;
-  KS_ASSIGN_OR_RETURN(loaded.plan, MakePlan(options, *package));
-  loaded.precision_reason = options.precision == "auto" ? "default" : "configured";
-  absl::StatusOr<std::vector<std::unique_ptr<Backend>>> workers = OpenChecked(package, *tokenizer, loaded.plan, open);
-  if (!workers.ok() && options.fall_back && loaded.plan.precision == "int8" && package->HasPrecision("fp32")) {
-    loaded.int8_failure = workers.status();
-    loaded.plan.precision = "fp32";
+ private:
+  absl::Status LoadTokenizer() {
+    const std::string file = (package_->directory() / kTokenizerBinFile).string();
+    absl::StatusOr<Tokenizer> tokenizer = Tokenizer::FromCompiled(package_->tokenizer());
+    KS_RETURN_IF_ERROR(WithContext(tokenizer.status(), file));
+    const int vocab_size = package_->manifest().spec.encoder.vocab_size;
+    if (tokenizer->vocab_size() > vocab_size) {
+      return DataLoss(file, ": expected at most ", vocab_size, " tokens as the model has, found ",
+                      tokenizer->vocab_size());
+    }
+    tokenizer_ = *std::move(tokenizer);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<BackendGroup> LoadGroup(const std::string& name, LoadedGroup& loaded) {
+    KS_ASSIGN_OR_RETURN(loaded.plan, MakePlan(name, options_, *package_));
+    loaded.precision_reason = options_.precision == "auto" || name != "onnx" ? "default" : "configured";
+    BackendGroup group = {.name = name, .workers = {}};
+    if (name == options_.backend || std::ranges::find(options_.more_backends, name) != options_.more_backends.end()) {
+      KS_ASSIGN_OR_RETURN(group.workers, OpenChecked(loaded, loaded.plan.workers));
+    } else {
+      loaded.plan.workers = 0;
+    }
+    if (name == options_.shadow_backend) {
+      KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> shadow, OpenChecked(loaded, 1));
+      group.shadow = std::move(shadow.front());
+    }
+    return group;
+  }
+
+  // `workers` objects as loaded.plan says, or in fp32 where int8 fails and that is allowed.
+  absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenChecked(LoadedGroup& loaded, int workers) {
+    BackendPlan plan = loaded.plan;
+    plan.workers = workers;
+    absl::StatusOr<std::vector<std::unique_ptr<Backend>>> opened = OpenChecked(plan);
+    if (opened.ok() || !options_.fall_back || plan.precision != "int8" || !package_->HasPrecision("fp32")) {
+      return opened;
+    }
+    loaded.int8_failure = opened.status();
     loaded.precision_reason = "int8_self_check_failed";
-    workers = OpenChecked(package, *tokenizer, loaded.plan, open);
+    plan.precision = loaded.plan.precision = "fp32";
+    return OpenChecked(plan);
   }
-  KS_RETURN_IF_ERROR(workers.status());
 
-  std::vector<BackendGroup> groups;
-  groups.push_back({.name = options.backend, .workers = *std::move(workers)});
-  loaded.model = std::make_shared<const ServedModel>(package, manifest, *std::move(tokenizer), std::move(groups));
-  return loaded;
-}
+  // One of them is checked: the others run the same graph on the same weights.
+  absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenChecked(const BackendPlan& plan) {
+    KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> workers, open_(package_, plan));
+    KS_RETURN_IF_ERROR(
+        WithContext(RunSelfCheck(package_->manifest(), *tokenizer_, *workers.front()), package_->directory().string()));
+    return workers;
+  }
+
+  const std::filesystem::path& directory_;
+  const LoadOptions& options_;
+  const BackendOpener& open_;
+  std::shared_ptr<const Package> package_;
+  std::optional<Tokenizer> tokenizer_;
+};
 
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open) {
   const TimePoint start = SystemClock().Now();
-  absl::StatusOr<LoadedModel> loaded = Load(directory, options, open);
+  absl::StatusOr<LoadedModel> loaded = Loader(directory, options, open).Load();
   if (loaded.ok()) loaded->load_time = SystemClock().Now() - start;
   return loaded;
 }

@@ -14,43 +14,56 @@
 namespace ks {
 
 struct LoadOptions {
-  std::string backend = "onnx";    // which kind; the group's name
-  std::string precision = "auto";  // one of the package's; "auto": int8 where the package has it
+  std::string backend = "onnx";                 // who answers unless a request says otherwise: the model's first group
+  std::vector<std::string> more_backends = {};  // that answer as well: a group each, in this order
+  std::string shadow_backend = {};  // gets one object more for the shadow; a group of its own where it does not answer
+  std::string precision = "auto";   // one of the package's; "auto": int8 where the package has it. Of "onnx" alone:
+                                    // the others are references and run in fp32
   // Where int8 cannot be opened or fails its self-check, and the package has fp32: take that. False: an error.
   bool fall_back = false;
-  int threads = 0;  // cores to use in all; 0: as many as affinity and cgroup quota leave (EffectiveCores)
+  std::string isa = "auto";  // instruction set of our own kernels, by name
+  int threads = 0;           // cores to use in all; 0: as many as affinity and cgroup quota leave (EffectiveCores)
   // For many texts, so that opening may spend time to make every run faster; false for a handful.
   bool many_texts = true;
 };
 
 // What is asked of whoever opens the backends of a package.
 struct BackendPlan {
+  std::string backend;  // which kind
   std::string precision;
+  std::string isa = "auto";
   int workers = 1;             // objects, each for one thread
   int threads_per_worker = 1;  // cores that one run uses
   int max_tokens = 0;          // of one run
   bool many_texts = true;
 };
 
-// Opens plan.workers backends. Called once, by the thread that loads.
+// Opens plan.workers backends of the kind plan.backend, which share no lock with those of another call. Called by the
+// thread that loads, once for each group and once more for the shadow. kInvalidArgument for a kind it does not know.
 using BackendOpener = std::function<absl::StatusOr<std::vector<std::unique_ptr<Backend>>>(
     std::shared_ptr<const Package> package, const BackendPlan& plan)>;
 
-struct LoadedModel {
-  std::shared_ptr<const ServedModel> model;
-  BackendPlan plan;       // what was made of LoadOptions: for the log
-  Duration load_time{0};  // of all of it, self-check included
-  // Why plan.precision: "configured", "default" or "int8_self_check_failed".
-  std::string precision_reason;
-  absl::Status int8_failure;  // not OK: what went wrong before fp32 was taken instead
+// How a group of the model came about.
+struct LoadedGroup {
+  BackendPlan plan;              // what was made of LoadOptions; no workers where it only shadows
+  std::string precision_reason;  // why plan.precision: "configured", "default" or "int8_self_check_failed"
+  absl::Status int8_failure;     // not OK: what went wrong before fp32 was taken instead
+  Duration load_time{0};         // self-check included
 };
 
-// Opens the package in `directory`, its tokeniser and one worker for each core, and holds a worker against the
-// manifest's self-checks: a model that does not say what it said when it was converted is not served. Blocks. For ONNX
-// Runtime see load_onnx.h. Errors, each naming the directory or the file: as Package::Open; kDataLoss where the
-// tokeniser is damaged or has more tokens than the model, or the self-check fails (naming the text by number, expected
-// and found logits); kInvalidArgument for threads; kFailedPrecondition for a precision that the package does not have;
-// whatever `open` reports.
+struct LoadedModel {
+  std::shared_ptr<const ServedModel> model;
+  BackendPlan plan;                 // of the first group
+  std::vector<LoadedGroup> groups;  // in the order of the model's
+  Duration load_time{0};            // of all of it
+};
+
+// Opens the package in `directory`, its tokeniser and for each backend one worker a core, and holds a worker of each
+// against the manifest's self-checks: a model that does not say what it said when it was converted is not served.
+// Blocks. For ONNX Runtime see load_onnx.h. Errors, each naming the directory or the file: as Package::Open; kDataLoss
+// where the tokeniser is damaged or has more tokens than the model, or the self-check fails (naming the text by number,
+// expected and found logits); kInvalidArgument for threads; kFailedPrecondition for a precision that the package does
+// not have; whatever `open` reports.
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open);
 

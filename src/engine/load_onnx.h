@@ -8,7 +8,8 @@
 
 namespace ks {
 
-// LoadModel over OnnxBackend. Requires options.backend == "onnx" (kInvalidArgument otherwise, naming both).
+// LoadModel over the backends of this program. kInvalidArgument for another (and for an isa that the CPU lacks), naming
+// what there is.
 absl::StatusOr<LoadedModel> LoadServedModel(const std::filesystem::path& directory, const LoadOptions& options = {});
 
 }  // namespace ks

@@ -140,11 +140,11 @@ TEST_F(LoadInt8Test, TakesInt8WhereThePackageHasItUnlessToldOtherwise) {
   absl::StatusOr<LoadedModel> loaded = Load();
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->plan.precision, "int8");
-  EXPECT_EQ(loaded->precision_reason, "default");
+  EXPECT_EQ(loaded->groups.front().precision_reason, "default");
   loaded = Load({.precision = "fp32"});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->plan.precision, "fp32");
-  EXPECT_EQ(loaded->precision_reason, "configured");
+  EXPECT_EQ(loaded->groups.front().precision_reason, "configured");
 }
 
 TEST_F(LoadInt8Test, RefusesInt8ThatIsOffByOneBit) {
@@ -162,8 +162,8 @@ TEST_F(LoadInt8Test, FallsBackToFp32WhereAskedToAndSaysWhy) {
   const absl::StatusOr<LoadedModel> loaded = Load({.fall_back = true});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->plan.precision, "fp32");
-  EXPECT_EQ(loaded->precision_reason, "int8_self_check_failed");
-  EXPECT_THAT(std::string(loaded->int8_failure.message()), HasSubstr("self-check text 1 of 2"));
+  EXPECT_EQ(loaded->groups.front().precision_reason, "int8_self_check_failed");
+  EXPECT_THAT(std::string(loaded->groups.front().int8_failure.message()), HasSubstr("self-check text 1 of 2"));
 }
 
 TEST_F(LoadInt8Test, HasNothingToFallBackToWithoutFp32) {
@@ -172,6 +172,56 @@ TEST_F(LoadInt8Test, HasNothingToFallBackToWithoutFp32) {
   std::filesystem::remove(directory_ / kFp32GraphFile);
   ExpectError(absl::StatusCode::kDataLoss, "self-check text 1 of 2", {.fall_back = true});
   ExpectError(absl::StatusCode::kFailedPrecondition, "no precision fp32, it has int8", {.precision = "fp32"});
+}
+
+TEST_F(LoadTest, OpensAGroupForEachBackendTheDefaultFirst) {
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded =
+      Load({.backend = "pytorch", .more_backends = {"onnx", "pytorch", "onnx"}, .threads = 3});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_THAT(loaded->model->groups(), SizeIs(2));
+  ASSERT_THAT(loaded->groups, SizeIs(2));
+  for (size_t g = 0; g < 2; ++g) {
+    const BackendGroup& group = loaded->model->groups()[g];
+    EXPECT_EQ(group.name, g == 0 ? "pytorch" : "onnx");
+    EXPECT_THAT(group.workers, SizeIs(3));
+    EXPECT_EQ(group.shadow, nullptr);
+    EXPECT_EQ(loaded->groups[g].plan.backend, group.name);
+    EXPECT_GT(loaded->groups[g].load_time, Duration(0));
+  }
+  EXPECT_EQ(loaded->plan.backend, "pytorch");
+}
+
+TEST_F(LoadTest, OpensOneObjectForTheShadowAlone) {
+  WritePackage();
+  absl::StatusOr<LoadedModel> loaded = Load({.shadow_backend = "pytorch", .threads = 3});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_THAT(loaded->model->groups(), SizeIs(2));
+  EXPECT_EQ(loaded->model->groups()[1].name, "pytorch");
+  EXPECT_THAT(loaded->model->groups()[1].workers, SizeIs(0));
+  EXPECT_NE(loaded->model->groups()[1].shadow, nullptr);
+  EXPECT_EQ(loaded->groups[1].plan.workers, 0);
+
+  // Where it answers as well, the shadow's object is opened apart from those that do.
+  loaded = Load({.more_backends = {"pytorch"}, .shadow_backend = "pytorch", .threads = 3});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_THAT(loaded->model->groups(), SizeIs(2));
+  EXPECT_THAT(loaded->model->groups()[1].workers, SizeIs(3));
+  EXPECT_NE(loaded->model->groups()[1].shadow, nullptr);
+  EXPECT_EQ(plan_.workers, 1);
+}
+
+TEST_F(LoadInt8Test, GivesPrecisionToOnnxAlone) {
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded =
+      Load({.backend = "pytorch", .shadow_backend = "onnx", .precision = "int8", .isa = "scalar"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->groups[0].plan.precision, "fp32");
+  EXPECT_EQ(loaded->groups[0].precision_reason, "default");
+  EXPECT_EQ(loaded->groups[1].plan.precision, "int8");
+  EXPECT_EQ(loaded->groups[1].precision_reason, "configured");
+  EXPECT_EQ(loaded->model->groups()[1].shadow->facts().precision, "int8");
+  EXPECT_EQ(plan_.isa, "scalar");
 }
 
 TEST_F(LoadTest, PassesOnWhyABackendFailed) {

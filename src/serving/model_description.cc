@@ -23,7 +23,7 @@ std::string ReadJsonFile(const std::filesystem::path& path) {
 
 }  // namespace
 
-ModelDescription DescribeModel(const ServedModel& model) {
+ModelDescription DescribeModel(const ServedModel& model, const RoutingOptions& routing) {
   const Manifest& manifest = model.manifest();
   ModelDescription description;
   description.name = manifest.name;
@@ -32,7 +32,15 @@ ModelDescription DescribeModel(const ServedModel& model) {
   description.window = manifest.window;
   description.files = manifest.files;
   description.source_sha256 = manifest.source_sha256;
-  for (const BackendGroup& group : model.groups()) description.backends.push_back(group.name);
+  for (const BackendGroup& group : model.groups()) {
+    const std::string& name = group.name;
+    const bool allowed =
+        description.backends.empty() || std::ranges::find(routing.allowed, name) != routing.allowed.end();
+    description.backends.push_back(name);
+    if (allowed) description.allowed.push_back(name);
+    if (allowed || name == routing.canary) description.answering.push_back(name);
+  }
+  description.routing = routing;
   if (!model.groups().empty() && !model.groups().front().workers.empty()) {
     description.precision = model.groups().front().workers.front()->facts().precision;
   }

@@ -57,9 +57,10 @@ absl::Status Service::Precheck(TimePoint deadline) const {
 }
 
 absl::Status Service::CheckBackend(std::string_view backend) const {
-  if (IndexOf(model_.backends, backend).has_value()) return absl::OkStatus();
-  return MakeError(ErrorCode::kUnsupportedBackend,
-                   Cat("backend: this server answers with ", absl::StrJoin(model_.backends, ", "), " alone"));
+  if (IndexOf(model_.allowed, backend).has_value()) return absl::OkStatus();
+  return MakeError(
+      ErrorCode::kUnsupportedBackend,
+      Cat("backend: a request may name ", absl::StrJoin(model_.allowed, ", "), " alone (allowed-backends)"));
 }
 
 std::string Service::RememberPrediction(const Classification& result, std::string_view backend) {
@@ -86,8 +87,8 @@ absl::StatusOr<FeedbackOutcome> Service::AddFeedback(const Feedback& feedback) {
   if (given == 3) {
     KS_ASSIGN_OR_RETURN(const int label, index("predicted_label", model_.labels, *feedback.predicted_label));
     KS_RETURN_IF_ERROR(index("model", {model_.name}, *feedback.model).status());
-    KS_ASSIGN_OR_RETURN(const int backend, index("backend", model_.backends, *feedback.backend));
-    claimed = {label, backend};
+    KS_RETURN_IF_ERROR(index("backend", model_.answering, *feedback.backend).status());
+    claimed = {label, IndexOf(model_.backends, *feedback.backend).value_or(0)};
   } else if (given != 0) {
     return MakeError(ErrorCode::kInvalidInput,
                      "predicted_label, model and backend come together or not at all; some are missing");

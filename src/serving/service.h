@@ -78,7 +78,7 @@ class Service {
   // --- Predictions ---
   // Engine::Precheck, or kModelNotLoaded. Once for each request: the engine counts what it refuses.
   absl::Status Precheck(TimePoint deadline) const;
-  // kUnsupportedBackend naming the served ones where `backend` is another.
+  // kUnsupportedBackend naming those that a request may name where `backend` is another.
   absl::Status CheckBackend(std::string_view backend) const;
   // Engine::Submit; the texts are checked before, by CheckText.
   void Classify(std::span<const TextInput> inputs, const ClassifyOptions& options, Engine::Done done) {

@@ -13,18 +13,19 @@
 namespace ks {
 namespace {
 
+absl::Status NotAnIsa(std::string_view name) {
+  std::vector<std::string> supported;
+  for (const IsaLevel isa : SupportedIsas()) supported.emplace_back(IsaName(isa));
+  return InvalidArgument("isa is ", name, ", expected one that this CPU has: ", absl::StrJoin(supported, ", "));
+}
+
 absl::Status CheckOptions(const OnnxOptions& options, int window, int count) {
   if (options.threads < 1) return InvalidArgument("threads is ", options.threads, ", expected 1 or more");
   if (count < 1) return InvalidArgument("a group of ", count, " backends, expected 1 or more");
   if (options.max_tokens < window) {
     return InvalidArgument("max_tokens is ", options.max_tokens, ", expected at least the model's window of ", window);
   }
-  if (options.isa.has_value() && !IsSupported(*options.isa)) {
-    std::vector<std::string> supported;
-    for (const IsaLevel isa : SupportedIsas()) supported.emplace_back(IsaName(isa));
-    return InvalidArgument("isa is ", IsaName(*options.isa),
-                           ", expected one that this CPU has: ", absl::StrJoin(supported, ", "));
-  }
+  if (options.isa.has_value() && !IsSupported(*options.isa)) return NotAnIsa(IsaName(*options.isa));
   return absl::OkStatus();
 }
 
@@ -40,6 +41,12 @@ struct OnnxBackend::Source {
 OnnxBackend::OnnxBackend(BackendFacts facts, std::shared_ptr<const Source> source,
                          std::shared_ptr<const OnnxSession> session)
     : facts_(std::move(facts)), source_(std::move(source)), session_(std::move(session)), zeros_(facts_.max_tokens) {}
+
+absl::StatusOr<std::optional<IsaLevel>> IsaOption(std::string_view name) {
+  if (name == "auto") return std::nullopt;
+  if (const std::optional<IsaLevel> isa = IsaFromName(name)) return isa;
+  return NotAnIsa(name);
+}
 
 OnnxBackend::~OnnxBackend() = default;
 

@@ -74,6 +74,10 @@ class OnnxBackend final : public Backend {
   const std::vector<int32_t> zeros_;                   // the token types of a batch without, [max_tokens]
 };
 
+// OnnxOptions::isa by name; nothing for "auto". kInvalidArgument, listing what this CPU has, for a name that is no
+// instruction set.
+absl::StatusOr<std::optional<IsaLevel>> IsaOption(std::string_view name);
+
 // Version of the library that is loaded, e.g. "1.32.0".
 std::string_view OnnxRuntimeVersion();
 

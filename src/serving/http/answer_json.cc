@@ -50,6 +50,18 @@ void WriteStrings(const std::vector<std::string>& strings, JsonWriter& json) {
   json.EndArray();
 }
 
+// A backend beside the default, with its share of the requests; null where there is none.
+void WriteSecond(const std::string& backend, double share, JsonWriter& json) {
+  if (backend.empty()) {
+    json.Null();
+    return;
+  }
+  json.BeginObject();
+  json.Key("backend").String(backend);
+  json.Key("share").Float(static_cast<float>(share));
+  json.EndObject();
+}
+
 }  // namespace
 
 HttpResponse RestError(const Problem& problem, std::string_view correlation_id,
@@ -133,9 +145,14 @@ std::string ModelInfoJson(const Service& service) {
   json.Key("name").String(model.name);
   json.Key("version").String(Version());
   json.Key("backend").String(model.backends.front());
-  json.Key("backends");
-  WriteStrings(model.backends, json);
+  json.Key("allowed_backends");
+  WriteStrings(model.allowed, json);
+  json.Key("canary");
+  WriteSecond(model.routing.canary, model.routing.canary_share, json);
+  json.Key("shadow");
+  WriteSecond(model.routing.shadow, model.routing.shadow_share, json);
   json.Key("precision").String(model.precision);
+  json.Key("precision_reason").String(model.precision_reason);
   json.Key("labels");
   WriteStrings(model.labels, json);
   json.Key("activation").String(ActivationName(model.activation));

@@ -89,6 +89,29 @@ TEST(App, PassesTheOptionsOn) {
   EXPECT_EQ(world.engine.last_deadline(), world.clock.Now() + milliseconds(250));
 }
 
+TEST(App, TakesTheBackendsThatARequestMayName) {
+  ModelDescription model = TinyModel();
+  model.backends = {"onnx", "pytorch", "other"};
+  model.allowed = {"onnx", "pytorch"};
+  model.answering = model.backends;
+  model.routing = {.allowed = {"pytorch"}, .canary = "other", .canary_share = 0.05};
+  World world({}, model);
+  EXPECT_EQ(Ask(world.app, Post("/predict?backend=pytorch", R"({"text":"a"})")).status, 200);
+  EXPECT_EQ(world.engine.last_options().backend, "pytorch");
+  ExpectError(Ask(world.app, Post("/predict?backend=other", R"({"text":"a"})")), 400, "E2010",
+              "backend: a request may name onnx, pytorch alone (allowed-backends)");
+  EXPECT_EQ(Ask(world.app, Post("/predict", R"({"text":"a"})")).status, 200);
+  EXPECT_EQ(world.engine.last_options().backend, "") << "the engine chooses between default and canary";
+  const HttpResponse info = Ask(world.app, Request("GET", "/model-info"));
+  EXPECT_THAT(info.body, HasSubstr(R"("backend":"onnx","allowed_backends":["onnx","pytorch"],)"
+                                   R"("canary":{"backend":"other","share":0.05},"shadow":null,)"));
+  const HttpResponse openapi = Ask(world.app, Request("GET", "/openapi.json"));
+  EXPECT_THAT(openapi.body,
+              HasSubstr(R"("name":"backend","in":"query","schema":{"type":"string","enum":["onnx","pytorch"]})"));
+  EXPECT_THAT(openapi.body, HasSubstr(R"("backend":{"enum":["onnx","pytorch","other"]},"text_length")"))
+      << "any that answers may stand in an answer";
+}
+
 TEST(App, GivesTheDefaultDeadlineWhereNoneIsSent) {
   World world;
   Ask(world.app, Post(kPredict, R"({"text":"a"})"));

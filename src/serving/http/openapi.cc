@@ -221,7 +221,7 @@ void WriteParameters(JsonWriter& json, const OperationDoc& operation, const Mode
   if (operation.with_backend) {
     json.BeginObject().Key("name").String("backend").Key("in").String("query").Key("schema");
     json.BeginObject().Key("type").String("string").Key("enum");
-    WriteStringArray(json, model.backends);
+    WriteStringArray(json, model.allowed);
     json.EndObject().EndObject();
   }
   json.EndArray();

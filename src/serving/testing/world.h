@@ -21,7 +21,7 @@ inline ModelDescription TinyModel() {
   ModelDescription model;
   model.name = "tiny";
   model.precision = "fp32";
-  model.backends = {"onnx"};
+  model.backends = model.answering = model.allowed = {"onnx"};
   model.labels = {"NEGATIVE", "NEUTRAL", "POSITIVE"};
   model.window = 256;
   model.files = {{"fp32.onnx", 12, std::string(64, 'a')}};
