@@ -6,12 +6,12 @@ import lzma
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
 
 import support
+import tamper
 
 SIDES = ["--candidate", "fp32", "--reference", "fp32"]
 
@@ -44,18 +44,6 @@ def tiny(tmp_path_factory):
     done = support.run("convert", root / "checkpoint", "--output", root / "package", "--precision", "fp32")
     assert done.returncode == 0, done.stderr
     return root
-
-
-def swap_labels(source, target):
-    """The package with two labels exchanged: files, hashes and self-checks stay true, so only a gate can see it."""
-    shutil.copytree(source, target)
-    manifest = target / "manifest.json"
-    content = json.loads(manifest.read_text())
-    labels = content["model"]["labels"]
-    labels[0], labels[2] = labels[2], labels[0]
-    manifest.chmod(0o644)
-    manifest.write_text(json.dumps(content))
-    return target
 
 
 # --- What passes ---
@@ -114,7 +102,7 @@ def test_a_file_of_two_classes_on_a_model_of_three(rows, tmp_path):
 # --- What must fail: exit 1 and the gate by name ---
 
 def test_swapped_labels_fail_accuracy_and_checkpoint(data, tmp_path):
-    package = swap_labels(support.MODEL, tmp_path / "swapped")
+    package = tamper.swap_labels(support.MODEL, tmp_path / "swapped")
     done = validate(package, "--data", data, "--min-accuracy", "90%", "--report", tmp_path / "r.json")
     assert done.returncode == 1
     message = done.stderr.decode()
