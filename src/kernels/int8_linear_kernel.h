@@ -116,38 +116,30 @@ struct Int8LinearKernel {
       }
     }
 
-    F values[R][C];
-    for (int c = 0; c < C; ++c) {
-      const int n = output + c * kLanes;
-      const I column_sums = L::LoadInts(a.weights.column_sums + n);
-      const F scales = L::Load(a.weights.scales + n);
-      const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + n);
-      for (int r = 0; r < R; ++r) {
-        const I exact = L::SubInts(sums[r][c], L::MulInts(L::SetInts(a.zero_points[row + r]), column_sums));
-        values[r][c] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
-      }
-    }
-    if (a.epilogue == Epilogue::kNone && a.residual == nullptr && output + C * kLanes <= a.weights.outputs) {
-      for (int r = 0; r < R; ++r) {
-        for (int c = 0; c < C; ++c) L::Store(a.out + (row + r) * a.out_stride + output + c * kLanes, values[r][c]);
-      }
-      return;
-    }
-    alignas(64) float buffer[R * C * kLanes];
+    // Through memory, with every index known: an array that is also read by a running index would live in memory all
+    // along.
+    alignas(64) int exact[R * C * kLanes];
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      for (int c = 0; c < C; ++c) L::Store(buffer + (r * C + c) * kLanes, values[r][c]);
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) L::StoreInts(exact + (r * C + c) * kLanes, sums[r][c]);
     }
-    Finish(a, row, R, output, C, buffer);
+    Finish(a, row, R, output, C, exact);
   }
 
-  // What only some calls need, once for all tiles: values [rows, blocks, 16] -> out.
+  // From sums [rows, blocks, 16] to out. One copy for all tiles.
   [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
-                                       const float* values) {
-    for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < blocks; ++c, values += kLanes) {
-        const int column = output + c * kLanes;
-        const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
-        F x = L::Load(values);
+                                       const int* sums) {
+    for (int c = 0; c < blocks; ++c) {
+      const int column = output + c * kLanes;
+      const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
+      const I column_sums = L::LoadInts(a.weights.column_sums + column);
+      const F scales = L::Load(a.weights.scales + column);
+      const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
+      for (int r = 0; r < rows; ++r) {
+        const I zero_point = L::SetInts(a.zero_points[row + r]);
+        const I exact = L::SubInts(L::LoadInts(sums + (r * blocks + c) * kLanes), L::MulInts(zero_point, column_sums));
+        F x = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
         if (a.epilogue == Epilogue::kGelu) x = LanesMath<L>::Gelu(x);
         if (a.residual != nullptr) {
           x = L::Add(x, L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));

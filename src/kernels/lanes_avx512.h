@@ -61,6 +61,7 @@ struct Avx512LanesBase {
   static I ZeroInts() { return _mm512_setzero_si512(); }
   static I SetInts(int x) { return _mm512_set1_epi32(x); }
   static I LoadInts(const int* p) { return _mm512_loadu_si512(p); }
+  static void StoreInts(int* p, I a) { _mm512_storeu_si512(p, a); }
   static I SubInts(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I MulInts(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static F ToFloats(I a) { return _mm512_cvtepi32_ps(a); }

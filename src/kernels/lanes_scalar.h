@@ -131,6 +131,9 @@ struct ScalarLanes {
   static I LoadInts(const int* p) {
     return EachInt([&](int i) { return static_cast<unsigned>(Read(p + i)); });
   }
+  static void StoreInts(int* p, I a) {
+    for (int i = 0; i < 16; ++i) p[i] = a.v[i];
+  }
   static I SubInts(I a, I b) {
     return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) - static_cast<unsigned>(b.v[i]); });
   }

@@ -1,5 +1,6 @@
 // Rows are quantised by the task that multiplies them, a block at a time, into memory that each thread keeps: nothing is
-// handed from one thread to another. Tasks that share rows quantise them once each, which costs 1 to 4 % of a task.
+// handed from one thread to another. Tasks that share rows quantise them once each: at two tasks and the shapes of the default
+// model 5 to 15 % of a task, less than a second round of waking threads.
 // Tested by operators_test.cc.
 #include "backend/onnx/int8_operators.h"
 
