@@ -17,7 +17,7 @@ constexpr int PaddedInputs(int inputs) { return (inputs + kInt8Inputs - 1) / kIn
 inline constexpr float kInt8SmallestRange = 0x1p-120f;
 
 // x[k] is about scale * (q[k] - zero_point) within each row. With low = min(0, min x) and high = max(0, max x):
-//   scale      = (high - low) / 255      0 where that range is below kInt8SmallestRange, and then zero_point and q are 0
+//   scale      = (high - low) / 255      range below kInt8SmallestRange: 0, and so are zero_point and q
 //   zero_point = round(-low / scale)     in [0, 255]
 //   q[k]       = clamp(round(x[k] * (1 / scale)) + zero_point, 0, 255)
 // rounding to the nearest, even on ties; 1 / scale is 255 / (high - low), divided once. Zero is exact. A row that holds

@@ -8,8 +8,8 @@
 //   Load..             from any address: files promise no alignment
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
 //   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
-//   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes, w is
-//                      LoadWeights of 64 signed ones
+//   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes,
+//                      w is LoadWeights of 64 signed ones
 //   SubInts, MulInts   modulo 2^32
 //   StoreBytes         the first n of clamp(round(x) + offset, 0, 255), rounding to even, |x| <= 2^21; NaN becomes 0 if
 //                      offset <= 0

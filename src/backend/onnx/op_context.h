@@ -30,8 +30,8 @@ struct Matrix {
   const T* row(int64_t index) const { return data + index * columns; }
 };
 
-// A node while its session opens. Weights are taken here, and their shapes checked once, so that no computation can read
-// outside them. Errors are kInternal; they name the node, what was found and what was expected.
+// A node while its session opens. Weights are taken here, and their shapes checked once, so that no computation can
+// read outside them. Errors are kInternal; they name the node, what was found and what was expected.
 class NodeInfo {
  public:
   explicit NodeInfo(const OrtKernelInfo* info) : info_(info) {}

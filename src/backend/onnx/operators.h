@@ -1,8 +1,8 @@
 // Our operators, which ONNX Runtime does not have: domain "kubesentiment", version 1. Private to backend/onnx.
 //
-// T = tokens of all sequences end to end, B = sequences, H = hidden size; rows [T, ..] may also be first tokens, [B, ..].
-// Types are float32 unless said; `?` marks an input that may be left out (and, where it is the last, simply not given).
-// Weights are initializers: the shapes and sizes of those of Int8Linear are checked when the session opens.
+// T = tokens of all sequences end to end, B = sequences, H = hidden size; rows [T, ..] may also be first tokens,
+// [B, ..]. Types are float32 unless said. Inputs marked `?` may be absent, all of them together, at the node's end.
+// Weights must be initializers: their shapes are checked when the session opens, what arrives is checked in each run.
 //
 // Of the fp32 graph (graph/serving_graph.cc says why they exist):
 //   Embeddings(ids i32 [T], offsets i32 [B+1], words [V, H], positions [P, H], type_ids i32 [T]?, types [Y, H]?)

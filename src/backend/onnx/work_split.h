@@ -7,8 +7,8 @@
 
 namespace ks {
 
-// Tasks are rectangles: runs of rows where there are many rows, of columns where there are few (each task then reads its
-// own part of the weights). No more tasks than threads, and none that is not worth waking a thread for; a matrix
+// Tasks are rectangles: runs of rows where there are many rows, of columns where there are few (each task then reads
+// its own part of the weights). No more tasks than threads, and none that is not worth waking a thread for; a matrix
 // without elements is one task without rows.
 class WorkSplit {
  public:
@@ -22,7 +22,8 @@ class WorkSplit {
     Range columns;
   };
 
-  // Each element costs `element_work`, a task at least about `task_work`. Columns are cut at multiples of `column_step`.
+  // Each element costs `element_work`, a task at least about `task_work`. Columns are cut at multiples of
+  // `column_step`.
   WorkSplit(int64_t rows, int64_t columns, int64_t element_work, int64_t task_work, int threads,
             int64_t column_step = 16)
       : rows_(rows), columns_(columns), step_(column_step) {
