@@ -1,6 +1,6 @@
 // Rows are quantised by the task that multiplies them, a block at a time, into memory that each thread keeps: nothing
-// is handed from one thread to another, and no thread waits for rows. Tasks that share rows quantise them once each: two
-// tasks of 64 rows spend 4 to 15 % of their time on it at the default model's shapes.
+// is handed from one thread to another, and no thread waits for rows. Tasks that share rows quantise them once each:
+// two tasks of 64 rows spend 4 to 15 % of their time on it at the default model's shapes.
 // Tested by operators_test.cc.
 #include "backend/onnx/int8_operators.h"
 
