@@ -79,7 +79,7 @@ class AdmissionTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;  // last: gone before what it uses
 };
 
-constexpr EngineOptions kSmallQueue = {.max_queue_tokens = 200, .max_batch_tokens = 150, .run_tokens = 64};
+const EngineOptions kSmallQueue = {.max_queue_tokens = 200, .max_batch_tokens = 150, .run_tokens = 64};
 
 TEST_F(AdmissionTest, RefusesWhatTheQueueCannotHold) {
   Start(kSmallQueue);
