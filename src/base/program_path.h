@@ -1,0 +1,12 @@
+// Where the running program is installed.
+#pragma once
+
+#include <filesystem>
+
+namespace ks {
+
+// The directory above the program's own, links followed: what lies in lib/ and share/ is found from there, so that the
+// tree may be moved. Without /proc it is the parent of the current directory.
+std::filesystem::path ProgramPrefix();
+
+}  // namespace ks
