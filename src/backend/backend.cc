@@ -2,6 +2,8 @@
 // Tested by check_batch_test.cc.
 #include "backend/backend.h"
 
+#include <algorithm>
+
 #include "base/status.h"
 
 namespace ks {
@@ -43,6 +45,17 @@ absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int
     if (id < 0) return InvalidArgument("the id at token ", i, " is negative");
     if (vocab_size > 0 && id >= vocab_size) {
       return InvalidArgument("the id at token ", i, " lies outside the vocabulary of ", vocab_size, " entries");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTokenTypes(const PackedBatch& batch, int type_vocab_size) {
+  const int types = std::max(type_vocab_size, 1);
+  for (size_t i = 0; i < batch.token_type_ids.size(); ++i) {
+    if (batch.token_type_ids[i] < 0 || batch.token_type_ids[i] >= types) {
+      return InvalidArgument("the token type at token ", i, " is ", batch.token_type_ids[i], ", expected 0 to ",
+                             types - 1);
     }
   }
   return absl::OkStatus();

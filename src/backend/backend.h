@@ -68,4 +68,8 @@ class Backend {
 // where the implementation has no vocabulary.
 absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int vocab_size);
 
+// Checks the token types of a batch that CheckBatch took, for implementations with a model: below type_vocab_size, and
+// zeros alone where that is 0, since a model without token types takes zeros as well as none. Error: kInvalidArgument.
+absl::Status CheckTokenTypes(const PackedBatch& batch, int type_vocab_size);
+
 }  // namespace ks

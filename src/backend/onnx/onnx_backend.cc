@@ -97,14 +97,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
 absl::StatusOr<PackedBatch> OnnxBackend::Complete(const PackedBatch& batch) const {
   const EncoderSpec& encoder = source_->spec.encoder;
   KS_RETURN_IF_ERROR(CheckBatch(batch, facts_, encoder.vocab_size));
-  // A model without token types takes zeros as well as none.
-  const int types = std::max(encoder.type_vocab_size, 1);
-  for (size_t i = 0; i < batch.token_type_ids.size(); ++i) {
-    if (batch.token_type_ids[i] < 0 || batch.token_type_ids[i] >= types) {
-      return InvalidArgument("the token type at token ", i, " is ", batch.token_type_ids[i], ", expected 0 to ",
-                             types - 1);
-    }
-  }
+  KS_RETURN_IF_ERROR(CheckTokenTypes(batch, encoder.type_vocab_size));
   PackedBatch full = batch;
   if (full.token_type_ids.empty()) full.token_type_ids = std::span(zeros_).first(full.input_ids.size());
   return full;
