@@ -13,11 +13,11 @@ export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 # Succeeds if `$1` (a file) has the SHA-256 `$2`.
 has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
 
-# Configures preset `$1`; speaks only when that fails.
+# Configures preset `$1`, with KS_TORCH as in the environment; speaks only when that fails.
 configure() {
   local log
   command -v cmake >/dev/null || die "cmake is missing; run: scripts/setup run"
-  log=$(cmake --preset "$1" 2>&1) || { say "$log"; return 1; }
+  log=$(cmake --preset "$1" ${KS_TORCH:+-D KS_TORCH="$KS_TORCH"} 2>&1) || { say "$log"; return 1; }
 }
 
 # Makes the Python environment `$1` from the lock file `$2`, unless it is there already.

@@ -1,0 +1,28 @@
+# Whether the PyTorch backend's plugin is built. Sets KS_TORCH_LEFT_OUT, empty where it is: a word that says why not, the
+# name of the test that reports as skipped instead (tests/allowed_skips.txt says which are no fault), and
+# KS_TORCH_LEFT_OUT_REASON, a sentence.
+set(KS_TORCH AUTO CACHE STRING "The PyTorch backend's plugin: ON, OFF, or AUTO (where LibTorch is found)")
+set_property(CACHE KS_TORCH PROPERTY STRINGS AUTO ON OFF)
+set(KS_TORCH_ROOT "" CACHE PATH "LibTorch of your own, instead of what scripts/setup fetched")
+
+set(KS_TORCH_LEFT_OUT "")
+if(KS_SANITIZE)
+  set(KS_TORCH_LEFT_OUT not_instrumented)
+  set(KS_TORCH_LEFT_OUT_REASON "LibTorch is not built with sanitizers: the plugin runs in the dev lane")
+elseif(KS_TORCH STREQUAL "AUTO")
+  find_package(LibTorch QUIET)
+elseif(KS_TORCH)
+  find_package(LibTorch REQUIRED)
+else()
+  set(KS_TORCH_LEFT_OUT switched_off)
+  set(KS_TORCH_LEFT_OUT_REASON "KS_TORCH is OFF")
+endif()
+if(NOT KS_TORCH_LEFT_OUT AND NOT LibTorch_FOUND)
+  set(KS_TORCH_LEFT_OUT no_libtorch)
+  set(KS_TORCH_LEFT_OUT_REASON "LibTorch is not there: run scripts/setup test, or set KS_TORCH_ROOT")
+endif()
+if(KS_TORCH_LEFT_OUT)
+  message(STATUS "PyTorch backend: left out: ${KS_TORCH_LEFT_OUT_REASON}")
+else()
+  message(STATUS "PyTorch backend: LibTorch ${LibTorch_VERSION} of ${LibTorch_LIBRARY_DIR}")
+endif()
