@@ -13,7 +13,7 @@
 #include "cli/score_table.h"
 #include "cli/tables/columns.h"
 #include "cli/tables/table.h"
-#include "engine/load_onnx.h"
+#include "engine/load_served.h"
 #include "telemetry/metrics.h"
 
 namespace ks {
@@ -77,6 +77,9 @@ absl::Status CheckFlags(const Flags& flags, TableFormat format) {
   if (flags.no_header && !has_columns) return InvalidArgument("--no-header: only csv and tsv have a header");
   if (flags.json && format != TableFormat::kText) {
     return InvalidArgument("--json is for texts and plain text; the output of another format has the input's");
+  }
+  if (flags.backend == "pytorch" && flags.precision == "int8") {
+    return InvalidArgument("--precision is int8 but --backend is pytorch, which has fp32 alone");
   }
   if (WithoutCompression(flags.output) != flags.output) {
     return InvalidArgument("--output: ", flags.output, ": compressed output is not written");
@@ -218,7 +221,7 @@ Command PredictCommand() {
                 {"--no-header", &flags->no_header, "", "the first row is none (csv, tsv)"},
                 {"--output", &flags->output, "FILE", "where rows and scores go; - is standard output"},
                 {"--model", &flags->model, "DIR", "package; without it the default model"},
-                {"--backend", &flags->backend, "NAME", "what runs the model", {"onnx"}},
+                {"--backend", &flags->backend, "NAME", "what runs the model", {"onnx", "pytorch"}},
                 {"--precision",
                  &flags->precision,
                  "NAME",

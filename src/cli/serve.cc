@@ -17,7 +17,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/config_backends.h"
-#include "engine/load_onnx.h"
+#include "engine/load_served.h"
 #include "kernels/dispatch.h"
 #include "serving/http/app.h"
 #include "serving/http/server.h"

@@ -5,7 +5,7 @@
 
 #include "backend/onnx/onnx_backend.h"
 #include "base/status_macros.h"
-#include "engine/load_onnx.h"
+#include "engine/load_served.h"
 #include "kernels/dispatch.h"
 
 namespace ks {

@@ -60,10 +60,10 @@ struct LoadedModel {
 
 // Opens the package in `directory`, its tokeniser and for each backend one worker a core, and holds a worker of each
 // against the manifest's self-checks: a model that does not say what it said when it was converted is not served.
-// Blocks. For ONNX Runtime see load_onnx.h. Errors, each naming the directory or the file: as Package::Open; kDataLoss
-// where the tokeniser is damaged or has more tokens than the model, or the self-check fails (naming the text by number,
-// expected and found logits); kInvalidArgument for threads; kFailedPrecondition for a precision that the package does
-// not have; whatever `open` reports.
+// Blocks. For the backends of this program see load_served.h. Errors, each naming the directory or the file: as
+// Package::Open; kDataLoss where the tokeniser is damaged or has more tokens than the model, or the self-check fails
+// (naming the text by number, expected and found logits); kInvalidArgument for threads; kFailedPrecondition for a
+// precision that the package does not have; whatever `open` reports.
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open);
 

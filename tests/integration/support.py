@@ -21,10 +21,10 @@ SOURCE = pathlib.Path(os.environ["KS_SOURCE_DIR"])
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("KS_")}
 
 
-def run(*arguments, stdin=None, env=None, timeout=120, **options):
+def run(*arguments, program=BINARY, stdin=None, env=None, timeout=120, **options):
     """Runs the program to its end; output as bytes."""
     return subprocess.run(
-        [BINARY, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
+        [program, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
         env=ENVIRONMENT | (env or {}), **options)
 
 

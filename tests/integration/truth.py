@@ -19,11 +19,11 @@ def softmax(logits):
     return [x / sum(exps) for x in exps]
 
 
-def compare_predict(header, rows):
-    """`predict --precision fp32` gives the same labels, and probabilities within 1e-4, 1e-5 on the mean."""
+def compare_predict(header, rows, *arguments):
+    """`predict --precision fp32`, with more arguments, gives the same labels, and probabilities within 1e-4, 1e-5 on the mean."""
     stdin = "".join(json.dumps({"text": row["text"]}) + "\n" for row in rows).encode()
     done = support.run("predict", "--input", "-", "--format", "jsonl", "--precision", "fp32", "--model", support.MODEL,
-                       stdin=stdin, timeout=3600)
+                       *arguments, stdin=stdin, timeout=3600)
     assert done.returncode == 0, done.stderr.decode()
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(rows)

@@ -1,5 +1,5 @@
 // A tiny model all the way: converted, loaded, served from several threads.
-#include "engine/load_onnx.h"
+#include "engine/load_served.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class LoadOnnxTest : public ::testing::TestWithParam<Architecture> {
+class LoadServedTest : public ::testing::TestWithParam<Architecture> {
  protected:
   void SetUp() override {
     const std::filesystem::path checkpoint = directory_ / "checkpoint";
@@ -40,7 +40,7 @@ class LoadOnnxTest : public ::testing::TestWithParam<Architecture> {
   std::filesystem::path package_;
 };
 
-TEST_P(LoadOnnxTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
+TEST_P(LoadServedTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
   const absl::StatusOr<LoadedModel> loaded = LoadServedModel(package_, {.threads = 2});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   CountingMetrics metrics;
@@ -65,17 +65,21 @@ TEST_P(LoadOnnxTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
   for (int t = 0; t < 4; ++t) threads.push_back(std::make_unique<Thread>("client", expect_same));
 }
 
-TEST_P(LoadOnnxTest, RefusesWhatThisProgramDoesNotHave) {
-  absl::Status status = LoadServedModel(package_, {.backend = "pytorch"}).status();
+TEST_P(LoadServedTest, RefusesWhatThisProgramDoesNotHave) {
+  absl::Status status = LoadServedModel(package_, {.backend = "tensorflow"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("expected onnx, the one that this program has; found pytorch"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("expected onnx or pytorch, found tensorflow"));
+  // No plugin lies beside this test.
+  status = LoadServedModel(package_, {.backend = "pytorch"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("libkubesentiment_torch.so is not there"));
   status = LoadServedModel(package_, {.precision = "int8"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("no precision int8"));
 }
 
 // The size is right and the hashes are looked at later: only the self-check stands before it.
-TEST_P(LoadOnnxTest, RefusesDamagedWeights) {
+TEST_P(LoadServedTest, RefusesDamagedWeights) {
   const std::filesystem::path weights = package_ / "model.safetensors";
   const auto size = static_cast<std::streamoff>(std::filesystem::file_size(weights));
   std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
@@ -88,7 +92,8 @@ TEST_P(LoadOnnxTest, RefusesDamagedWeights) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("self-check text 1 of "));
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, LoadOnnxTest, ::testing::Values(Architecture::kBert, Architecture::kDistilBert),
+INSTANTIATE_TEST_SUITE_P(Architectures, LoadServedTest,
+                         ::testing::Values(Architecture::kBert, Architecture::kDistilBert),
                          [](const auto& instance) { return std::string(ArchitectureName(instance.param)); });
 
 }  // namespace

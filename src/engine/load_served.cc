@@ -1,16 +1,15 @@
-#include "engine/load_onnx.h"
+#include "engine/load_served.h"
 
 #include "backend/onnx/onnx_backend.h"
+#include "backend/torch/torch_backend.h"
 #include "base/status_macros.h"
 
 namespace ks {
 namespace {
 
-absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenBackends(std::shared_ptr<const Package> package,
-                                                                   const BackendPlan& plan) {
-  if (plan.backend != "onnx") {
-    return InvalidArgument("backend: expected onnx, the one that this program has; found ", plan.backend);
-  }
+using Workers = std::vector<std::unique_ptr<Backend>>;
+
+absl::StatusOr<Workers> OpenOnnx(std::shared_ptr<const Package> package, const BackendPlan& plan) {
   KS_ASSIGN_OR_RETURN(const std::optional<IsaLevel> isa, IsaOption(plan.isa));
   return OnnxBackend::OpenGroup(std::move(package),
                                 {.precision = plan.precision,
@@ -19,6 +18,15 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenBackends(std::shared_p
                                  .prepack = plan.many_texts,
                                  .isa = isa},
                                 plan.workers);
+}
+
+absl::StatusOr<Workers> OpenBackends(std::shared_ptr<const Package> package, const BackendPlan& plan) {
+  if (plan.backend == "onnx") return OpenOnnx(std::move(package), plan);
+  if (plan.backend == "pytorch") {
+    return TorchBackend::OpenGroup(std::move(package),
+                                   {.threads = plan.threads_per_worker, .max_tokens = plan.max_tokens}, plan.workers);
+  }
+  return InvalidArgument("backend: expected onnx or pytorch, found ", plan.backend);
 }
 
 }  // namespace

@@ -1,0 +1,16 @@
+// Loading by the backends' names: the one place above them that knows them all.
+#pragma once
+
+#include <filesystem>
+
+#include "absl/status/statusor.h"
+#include "engine/load.h"
+
+namespace ks {
+
+// LoadModel over the backends of this program, "onnx" and "pytorch". kInvalidArgument for another (and for an isa that
+// the CPU lacks), naming what there is; kFailedPrecondition for "pytorch" where its plugin is not there, saying what to
+// install.
+absl::StatusOr<LoadedModel> LoadServedModel(const std::filesystem::path& directory, const LoadOptions& options = {});
+
+}  // namespace ks
