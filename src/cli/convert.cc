@@ -5,8 +5,11 @@
 #include <memory>
 
 #include "base/json_writer.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "engine/load_served.h"
+#include "measure/short_gate.h"
 
 namespace ks {
 namespace {
@@ -15,10 +18,12 @@ struct Flags {
   std::string checkpoint;
   std::string output;
   bool overwrite = false;
-  std::string precision = "fp32";
+  std::string precision = "fp32,int8";
+  std::optional<std::string> keep_fp32;
   std::string name;
   std::optional<std::string> labels;
   int64_t max_length = 0;
+  bool no_gate = false;
   bool json = false;
 };
 
@@ -52,6 +57,20 @@ void PrintReport(const ConvertReport& report, Duration elapsed, bool as_json) {
                Seconds(elapsed));
 }
 
+// Refuses a package whose int8 is too far from its fp32.
+absl::Status AskGate(const std::filesystem::path& package) {
+  ShortGateOptions options;
+  options.open = OpenServedBackends;
+  KS_ASSIGN_OR_RETURN(const ValidationReport report, RunShortGate(package, options));
+  std::string broken;
+  for (const GateResult& gate : report.gates) {
+    if (!gate.passed) broken += Cat(broken.empty() ? "" : "; ", gate.sentence);
+  }
+  if (broken.empty()) return absl::OkStatus();
+  return absl::AbortedError(ToAbsl(Cat("int8 is not close enough to fp32: ", broken,
+                                       " (--keep-fp32 leaves layers in fp32, --no-gate writes it all the same)")));
+}
+
 int RunConvert(const Flags& flags) {
   const TimePoint started = SystemClock().Now();
   ConvertOptions options;
@@ -59,8 +78,11 @@ int RunConvert(const Flags& flags) {
   options.output_dir = flags.output;
   options.overwrite = flags.overwrite;
   options.name = flags.name;
+  options.precisions = SplitCommas(flags.precision);
+  if (flags.keep_fp32) options.fp32_layers = SplitCommas(*flags.keep_fp32);
   if (flags.labels) options.labels = SplitCommas(*flags.labels);
   options.max_length = static_cast<int>(flags.max_length);
+  if (options.precisions.size() == 2 && !flags.no_gate) options.gate = AskGate;
   options.progress = [&](std::string_view step) {
     std::fprintf(stderr, "%6.2f s  %s\n", Seconds(SystemClock().Now() - started), std::string(step).c_str());
   };
@@ -78,26 +100,29 @@ int RunConvert(const Flags& flags) {
 
 Command ConvertCommand() {
   auto flags = std::make_shared<Flags>();
-  return {.name = "convert",
-          .summary = "Turns a Hugging Face sequence classifier into a package for serve and predict",
-          .flags = {{.name = "CHECKPOINT_DIR",
-                     .target = &flags->checkpoint,
-                     .placeholder = "",
-                     .meaning = "config.json, tokenizer.json and model.safetensors",
-                     .required = true},
-                    {.name = "--output",
-                     .target = &flags->output,
-                     .placeholder = "DIR",
-                     .meaning = "the package",
-                     .required = true},
-                    {"--overwrite", &flags->overwrite, "", "replace a package that is there"},
-                    {"--precision", &flags->precision, "NAME", "precisions to make", {"fp32"}},
-                    {"--name", &flags->name, "NAME", "of the model; without it the checkpoint directory's"},
-                    {"--labels", &flags->labels, "A,B,C", "instead of config.json's, in the order of the logits"},
-                    {"--max-length", IntFlag{&flags->max_length, 0, 1 << 20}, "N",
-                     "window in tokens, special ones included; 0 takes all that the model has"},
-                    {"--json", &flags->json, "", "report as one JSON object"}},
-          .run = [flags] { return RunConvert(*flags); }};
+  return {
+      .name = "convert",
+      .summary = "Turns a Hugging Face sequence classifier into a package for serve and predict",
+      .flags = {{.name = "CHECKPOINT_DIR",
+                 .target = &flags->checkpoint,
+                 .placeholder = "",
+                 .meaning = "config.json, tokenizer.json and model.safetensors",
+                 .required = true},
+                {.name = "--output",
+                 .target = &flags->output,
+                 .placeholder = "DIR",
+                 .meaning = "the package",
+                 .required = true},
+                {"--overwrite", &flags->overwrite, "", "replace a package that is there"},
+                {"--precision", &flags->precision, "NAME,..", "precisions to make: fp32, int8 or both"},
+                {"--keep-fp32", &flags->keep_fp32, "LAYER,..", "dense layers that int8 leaves in fp32"},
+                {"--name", &flags->name, "NAME", "of the model; without it the checkpoint directory's"},
+                {"--labels", &flags->labels, "A,B,C", "instead of config.json's, in the order of the logits"},
+                {"--max-length", IntFlag{&flags->max_length, 0, 1 << 20}, "N",
+                 "window in tokens, special ones included; 0 takes all that the model has"},
+                {"--no-gate", &flags->no_gate, "", "do not compare int8 with fp32 before putting the package in place"},
+                {"--json", &flags->json, "", "report as one JSON object"}},
+      .run = [flags] { return RunConvert(*flags); }};
 }
 
 }  // namespace ks

@@ -30,8 +30,16 @@ std::string AsJson(const Package& package, bool verified) {
   for (const std::string& label : manifest.spec.labels) json.String(label);
   json.EndArray().Key("activation").String(ActivationName(manifest.spec.activation));
   json.Key("temperature").Float(manifest.temperature).Key("precisions").BeginArray();
-  for (const std::string& precision : manifest.precisions) json.String(precision);
-  json.EndArray().Key("source_sha256").String(manifest.source_sha256);
+  for (const std::string& precision : package.precisions()) json.String(precision);
+  json.EndArray().Key("int8");
+  if (manifest.HasPrecision("int8")) {
+    json.BeginObject().Key("calibrated").Bool(manifest.int8.calibrated).Key("fp32_layers").BeginArray();
+    for (const std::string& layer : manifest.int8.fp32_layers) json.String(layer);
+    json.EndArray().EndObject();
+  } else {
+    json.Null();
+  }
+  json.Key("gate_skipped").Bool(manifest.gate_skipped).Key("source_sha256").String(manifest.source_sha256);
   json.Key("self_checks").Int(static_cast<int64_t>(manifest.self_checks.size())).Key("files").BeginArray();
   for (const PackageFile& file : manifest.files) {
     json.BeginObject().Key("name").String(file.name).Key("size_bytes").Int(file.size_bytes);
@@ -50,6 +58,13 @@ std::string Join(const std::vector<std::string>& words) {
   return joined;
 }
 
+std::string DescribeInt8(const Manifest& manifest) {
+  if (!manifest.HasPrecision("int8")) return {};
+  const std::vector<std::string>& layers = manifest.int8.fp32_layers;
+  return Cat("\nint8         ", manifest.int8.calibrated ? "calibrated" : "each weight rounded alone",
+             layers.empty() ? "" : Cat(", in fp32: ", Join(layers)), manifest.gate_skipped ? ", not compared" : "");
+}
+
 std::string AsText(const Package& package, bool verified) {
   const Manifest& manifest = package.manifest();
   const EncoderSpec& encoder = manifest.spec.encoder;
@@ -59,8 +74,8 @@ std::string AsText(const Package& package, bool verified) {
           " layers, ", encoder.hidden_size, " wide, ", encoder.heads, " heads, ", encoder.vocab_size, " tokens\n");
   text += Cat("window       ", manifest.window, " tokens\nlabels       ", Join(manifest.spec.labels), "\nactivation   ",
               ActivationName(manifest.spec.activation), ", temperature ", manifest.temperature, "\nprecisions   ",
-              Join(manifest.precisions), "\nself-checks  ", manifest.self_checks.size(), "\nsource       sha256 ",
-              manifest.source_sha256, "\nfiles        ",
+              Join(package.precisions()), DescribeInt8(manifest), "\nself-checks  ", manifest.self_checks.size(),
+              "\nsource       sha256 ", manifest.source_sha256, "\nfiles        ",
               verified ? "hashes verified" : "sizes checked (--verify checks the hashes)", "\n");
   for (const PackageFile& file : manifest.files) {
     const std::string size = Cat(file.size_bytes);

@@ -6,16 +6,17 @@
 #include <span>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/safetensors.h"
+#include "convert/int8_file.h"
 #include "convert/package_weights.h"
+#include "convert/quantize.h"
 #include "convert/self_check.h"
 #include "graph/encoder_graph.h"
 #include "model/config.h"
+#include "model/dense_layers.h"
 #include "package/package.h"
 #include "package/writer.h"
 #include "text/tokenizer.h"
@@ -124,41 +125,51 @@ absl::StatusOr<std::string> HashSource(const fs::path& directory, const std::vec
   return Sha256Hex(std::as_bytes(std::span(list)));
 }
 
-absl::Status WriteGraphs(const ClassifierSpec& spec, const TensorPlacement& placement, PackageWriter& writer) {
-  KS_ASSIGN_OR_RETURN(const std::string serving, EmitServingGraph(spec, placement));
-  KS_RETURN_IF_ERROR(writer.AddFile(kFp32GraphFile, std::as_bytes(std::span(serving))));
-  KS_ASSIGN_OR_RETURN(const std::string portable, EmitPortableGraph(spec, placement));
+bool Wants(const ConvertOptions& options, std::string_view precision) {
+  return std::find(options.precisions.begin(), options.precisions.end(), precision) != options.precisions.end();
+}
+
+absl::Status CheckPrecisions(const ConvertOptions& options) {
+  for (const std::string& precision : options.precisions) {
+    if (precision != "fp32" && precision != "int8") {
+      return InvalidArgument("precision: expected fp32, int8 or both, found ", precision);
+    }
+    if (std::count(options.precisions.begin(), options.precisions.end(), precision) > 1) {
+      return InvalidArgument("precision: ", precision, " is given twice");
+    }
+  }
+  if (options.precisions.empty()) return InvalidArgument("precision: expected fp32, int8 or both, found none");
+  if (!Wants(options, "int8") && !options.fp32_layers.empty()) {
+    return InvalidArgument("keep-fp32: expected int8 among the precisions, found fp32 alone");
+  }
+  return absl::OkStatus();
+}
+
+// `optional` where the package serves int8 without it.
+absl::Status WriteFp32(const Source& source, const PackageWeights& weights, bool optional, PackageWriter& writer) {
+  KS_RETURN_IF_ERROR(writer.AddFile(kWeightsFile, [&](const ByteSink& sink) { return weights.Write(sink); }, optional));
+  const TensorPlacement placement = weights.Placement(kWeightsFile);
+  KS_ASSIGN_OR_RETURN(const std::string serving, EmitServingGraph(source.spec, placement));
+  KS_RETURN_IF_ERROR(writer.AddFile(kFp32GraphFile, std::as_bytes(std::span(serving)), optional));
+  KS_ASSIGN_OR_RETURN(const std::string portable, EmitPortableGraph(source.spec, placement));
   return writer.AddFile(kPortableGraphFile, std::as_bytes(std::span(portable)), /*optional=*/true);
 }
 
-// The float32 tensors of a safetensors file that was just written.
-absl::StatusOr<absl::flat_hash_map<std::string, std::span<const float>>> FloatsOf(const MappedFile& file) {
-  KS_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, ReadSafetensors(file.bytes(), kWeightsFile));
-  absl::flat_hash_map<std::string, std::span<const float>> floats;
-  for (const TensorView& tensor : tensors) {
-    // Aligned: the data begins at a multiple of 64 and every tensor has a multiple of 4 bytes.
-    floats[tensor.name] = {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.elements()};
-  }
-  return floats;
+absl::Status WriteInt8(const Source& source, const PackageWeights& weights, const QuantizedLayers& layers,
+                       PackageWriter& writer) {
+  const Int8File file = Int8File::Plan(source.spec, weights, layers);
+  KS_RETURN_IF_ERROR(writer.AddFile(kInt8WeightsFile, [&](const ByteSink& sink) { return file.Write(sink); }));
+  KS_ASSIGN_OR_RETURN(const std::string graph, EmitInt8Graph(source.spec, file.Placement(kInt8WeightsFile)));
+  return writer.AddFile(kInt8GraphFile, std::as_bytes(std::span(graph)));
 }
 
-// The bundled texts with their logits, by the deterministic kernels on the weights as they stand in the package.
-absl::StatusOr<std::vector<SelfCheck>> MakeSelfChecks(const Source& source, const fs::path& weights_path) {
-  KS_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(weights_path));
-  KS_ASSIGN_OR_RETURN(const auto floats, FloatsOf(file));
-  const TensorLookup lookup = [&floats](std::string_view name) {
-    const auto found = floats.find(ToAbsl(name));
-    return found == floats.end() ? std::span<const float>() : found->second;
-  };
-  std::vector<SelfCheck> checks;
-  Encoding encoding;
-  for (const std::string_view text : SelfCheckTexts()) {
-    KS_RETURN_IF_ERROR(source.tokenizer->Encode(text, {.max_tokens = source.window}, encoding));
-    SelfCheck& check = checks.emplace_back();
-    check.text = text;
-    KS_ASSIGN_OR_RETURN(check.fp32_logits, ReferenceLogits(source.spec, lookup, encoding.ids, encoding.type_ids));
+Int8Description Describe(const ClassifierSpec& spec, const QuantizedLayers& layers) {
+  Int8Description description = {.calibrated = layers.calibrated, .fp32_layers = {}};
+  const std::vector<DenseLayer> names = DenseLayers(spec);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!layers.dense[i]) description.fp32_layers.push_back(names[i].name);
   }
-  return checks;
+  return description;
 }
 
 }  // namespace
@@ -168,8 +179,18 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
     if (options.progress) options.progress(step);
   };
   progress("reading");
+  KS_RETURN_IF_ERROR(CheckPrecisions(options));
+  const bool fp32 = Wants(options, "fp32");
+  const bool int8 = Wants(options, "int8");
   KS_ASSIGN_OR_RETURN(const Source source, ReadSource(options));
   KS_ASSIGN_OR_RETURN(const PackageWeights weights, PackageWeights::Plan(source.checkpoint, source.spec));
+  Manifest manifest;
+  QuantizedLayers layers;
+  if (int8) {
+    progress("quantisation");
+    KS_ASSIGN_OR_RETURN(layers, RoundLayers(source.spec, weights, options.fp32_layers));
+    manifest.int8 = Describe(source.spec, layers);
+  }
   KS_ASSIGN_OR_RETURN(PackageWriter writer, PackageWriter::Create(options.output_dir, {.replace = options.overwrite}));
 
   progress("tokenizer");
@@ -177,22 +198,29 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   const std::string compiled = source.tokenizer->Compile();
   KS_RETURN_IF_ERROR(writer.AddFile(kTokenizerBinFile, std::as_bytes(std::span(compiled))));
 
-  progress("weights");
-  KS_RETURN_IF_ERROR(writer.AddFile(kWeightsFile, [&](const ByteSink& sink) { return weights.Write(sink); }));
-
-  progress("graphs");
-  KS_RETURN_IF_ERROR(WriteGraphs(source.spec, weights.Placement(kWeightsFile), writer));
+  if (fp32) {
+    progress("fp32");
+    KS_RETURN_IF_ERROR(WriteFp32(source, weights, /*optional=*/int8, writer));
+  }
+  if (int8) {
+    progress("int8");
+    KS_RETURN_IF_ERROR(WriteInt8(source, weights, layers, writer));
+  }
 
   progress("self-check");
-  Manifest manifest;
-  KS_ASSIGN_OR_RETURN(manifest.self_checks, MakeSelfChecks(source, writer.directory() / kWeightsFile));
   manifest.name = source.name;
   manifest.spec = source.spec;
   manifest.temperature = options.temperature;
   manifest.window = source.window;
-  manifest.precisions = {"fp32"};
+  manifest.precisions = options.precisions;
+  manifest.gate_skipped = int8 && fp32 && !options.gate;
+  KS_ASSIGN_OR_RETURN(manifest.self_checks, MakeSelfChecks(manifest, *source.tokenizer, writer.directory()));
   KS_ASSIGN_OR_RETURN(manifest.source_sha256, HashSource(options.checkpoint_dir, source.checkpoint.files()));
   KS_RETURN_IF_ERROR(writer.Finish(manifest));
+  if (options.gate) {
+    progress("gate");
+    KS_RETURN_IF_ERROR(options.gate(writer.directory()));
+  }
   KS_RETURN_IF_ERROR(writer.Publish());
 
   ConvertReport report;

@@ -19,11 +19,16 @@ struct ConvertOptions {
   std::filesystem::path checkpoint_dir;  // config.json, tokenizer.json, model.safetensors (or its shards and index)
   std::filesystem::path output_dir;      // the package; its parent must exist
   bool overwrite = false;                // a package at output_dir is replaced, in one step
+  std::vector<std::string> precisions = {"fp32", "int8"};  // one or both
   std::string name;                 // of the model; empty: the checkpoint directory's, what is no name character as '-'
   std::vector<std::string> labels;  // instead of config.json's, in the order of the logits; empty: config.json's
   int max_length = 0;               // the window in tokens, special ones included; 0: all positions of the model
   float temperature = 1.0f;         // kept in the manifest
+  std::vector<std::string> fp32_layers;                 // dense layers that int8 leaves in fp32 (model/dense_layers.h)
   std::function<void(std::string_view step)> progress;  // told what begins: "weights", "graphs", ...; may be empty
+  // Asked once the package is whole, in the directory given, and before it is put in place; may add validation.json. Its
+  // error leaves nothing. Empty: the manifest says that the gate was skipped.
+  std::function<absl::Status(const std::filesystem::path& package)> gate;
 };
 
 struct ConvertReport {
@@ -32,8 +37,9 @@ struct ConvertReport {
   int64_t bytes = 0;  // of all files
 };
 
-// Converts in fp32: the weights widened exactly, the serving graph and the portable one, the tokenizer as it came and
-// compiled, self-checks computed by the deterministic kernels. Everything is read and checked before anything is
+// Converts: for fp32 the weights widened exactly, the serving graph and the portable one; for int8 the dense layers
+// rounded (convert/quantize.h), the embeddings in float16 and a graph of its own; the tokenizer as it came and compiled;
+// self-checks computed by the deterministic kernels. Beside int8, what fp32 needs is optional. Everything is read and checked before anything is
 // written, and the package appears whole or not at all. The same input and options give the same bytes on every
 // machine.
 //
@@ -41,7 +47,8 @@ struct ConvertReport {
 //
 // Errors, each naming file and field or tensor, what was expected and what was found:
 //   kInvalidArgument     config.json or tokenizer.json cannot be used; an option out of its range
-//   kFailedPrecondition  a sound model that this program cannot convert; an output_dir that is not a package
+//   kFailedPrecondition  a sound model that this program cannot convert; an output_dir that is not a package; what the
+//                        gate says
 //   kNotFound            no such directory, no tokenizer.json, no weights, a tensor missing
 //   kDataLoss            damaged weights, or weights that contradict config.json or hold a NaN
 //   kAlreadyExists       output_dir exists and options.overwrite is false

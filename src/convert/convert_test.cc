@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 class ConvertTest : public ::testing::Test {
  protected:
@@ -87,11 +88,13 @@ TEST_F(ConvertTest, MakesAWholePackageOfEachArchitecture) {
     EXPECT_EQ(manifest.name, "tiny-model");
     EXPECT_EQ(manifest.window, 40);
     EXPECT_EQ(manifest.temperature, 1.0f);
-    EXPECT_THAT(manifest.precisions, ElementsAre("fp32"));
+    EXPECT_THAT(manifest.precisions, ElementsAre("fp32", "int8"));
     std::vector<std::string> names;
     for (const PackageFile& file : manifest.files) names.push_back(file.name);
-    EXPECT_THAT(names,
-                ElementsAre("fp32.onnx", "model.safetensors", "portable.onnx", "tokenizer.bin", "tokenizer.json"));
+    EXPECT_THAT(names, ElementsAre("fp32.onnx", "int8.bin", "int8.onnx", "model.safetensors", "portable.onnx",
+                                   "tokenizer.bin", "tokenizer.json"));
+    EXPECT_FALSE(manifest.int8.calibrated);
+    EXPECT_TRUE(manifest.int8.fp32_layers.empty());
     EXPECT_FALSE(manifest.self_checks.empty());
     EXPECT_EQ(*ReadFile(options_.output_dir / "tokenizer.json", 1 << 20), ReadInput("tokenizer.json"));
     EXPECT_EQ(Tokenizer::FromCompiled((*package)->tokenizer())->vocab_size(), manifest.spec.encoder.vocab_size);
@@ -160,12 +163,84 @@ TEST_F(ConvertTest, TakesNameLabelsWindowAndTemperature) {
   EXPECT_EQ(report->manifest.temperature, 1.5f);
 }
 
+TEST_F(ConvertTest, MakesOnePrecisionWhereAskedTo) {
+  WriteCheckpoint();
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(options_.output_dir)) names.push_back(entry.path().filename());
+    return names;
+  };
+  options_.precisions = {"int8"};
+  ASSERT_TRUE(Convert(options_).ok());
+  EXPECT_THAT(files(),
+              UnorderedElementsAre("int8.bin", "int8.onnx", "manifest.json", "tokenizer.bin", "tokenizer.json"));
+  options_.precisions = {"fp32"};
+  options_.overwrite = true;
+  const auto report = Convert(options_);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(files(), UnorderedElementsAre("fp32.onnx", "manifest.json", "model.safetensors", "portable.onnx",
+                                            "tokenizer.bin", "tokenizer.json"));
+  for (const PackageFile& file : report->manifest.files) EXPECT_EQ(file.optional, file.name == kPortableGraphFile);
+}
+
+TEST_F(ConvertTest, MakesWhatFp32NeedsOptionalBesideInt8) {
+  WriteCheckpoint();
+  ASSERT_TRUE(Convert(options_).ok());
+  for (const char* file : {kWeightsFile, kFp32GraphFile, kPortableGraphFile}) fs::remove(options_.output_dir / file);
+  const auto package = Package::Open(options_.output_dir);
+  ASSERT_TRUE(package.ok()) << package.status();
+  EXPECT_THAT((*package)->precisions(), ElementsAre("int8"));
+}
+
+TEST_F(ConvertTest, KeepsDenseLayersInFp32) {
+  WriteCheckpoint();
+  options_.fp32_layers = {"layer.1.ffn.out", "layer.0.qkv"};
+  const auto report = Convert(options_);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(report->manifest.int8.fp32_layers, ElementsAre("layer.0.qkv", "layer.1.ffn.out"));
+}
+
+TEST_F(ConvertTest, ListsTheLayersThatThereAre) {
+  WriteCheckpoint();
+  options_.fp32_layers = {"layer.1.ffn.out", "layer.2.qkv"};
+  ExpectError(absl::StatusCode::kInvalidArgument,
+              "keep-fp32: expected layers among layer.0.qkv, layer.0.attention.output, layer.0.ffn.in, ");
+  ExpectError(absl::StatusCode::kInvalidArgument, "layer.1.ffn.out; found layer.2.qkv");
+  options_.precisions = {"fp32"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "keep-fp32: expected int8 among the precisions");
+}
+
+TEST_F(ConvertTest, RefusesPrecisionsThatThereAreNot) {
+  WriteCheckpoint();
+  options_.precisions = {"fp32", "fp16"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "precision: expected fp32, int8 or both, found fp16");
+  options_.precisions = {"int8", "int8"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "precision: int8 is given twice");
+  options_.precisions = {};
+  ExpectError(absl::StatusCode::kInvalidArgument, "precision: expected fp32, int8 or both, found none");
+}
+
+TEST_F(ConvertTest, AsksTheGateBeforeAnythingIsInPlace) {
+  WriteCheckpoint();
+  options_.gate = [&](const fs::path& directory) {
+    EXPECT_TRUE(Package::Open(directory).ok());
+    EXPECT_FALSE(fs::exists(options_.output_dir));
+    return absl::FailedPreconditionError("too far apart");
+  };
+  ExpectError(absl::StatusCode::kFailedPrecondition, "too far apart");
+  options_.gate = [](const fs::path&) { return absl::OkStatus(); };
+  EXPECT_FALSE(Convert(options_)->manifest.gate_skipped);
+  options_.gate = nullptr;
+  options_.overwrite = true;
+  EXPECT_TRUE(Convert(options_)->manifest.gate_skipped);
+}
+
 TEST_F(ConvertTest, TellsItsSteps) {
   WriteCheckpoint();
   std::vector<std::string> steps;
   options_.progress = [&](std::string_view step) { steps.emplace_back(step); };
   ASSERT_TRUE(Convert(options_).ok());
-  EXPECT_THAT(steps, ElementsAre("reading", "tokenizer", "weights", "graphs", "self-check"));
+  EXPECT_THAT(steps, ElementsAre("reading", "quantisation", "tokenizer", "fp32", "int8", "self-check"));
 }
 
 TEST_F(ConvertTest, RefusesOptionsOutOfRange) {

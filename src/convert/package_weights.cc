@@ -52,6 +52,16 @@ absl::StatusOr<PackageWeights> PackageWeights::Plan(const Checkpoint& checkpoint
   return weights;
 }
 
+absl::StatusOr<std::vector<float>> PackageWeights::Read(std::string_view name) const {
+  for (size_t i = 0; i < descriptions_.size(); ++i) {
+    if (descriptions_[i].name != name) continue;
+    std::vector<float> values(tensors_[i]->elements());
+    KS_RETURN_IF_ERROR(ToFloat32(*tensors_[i], 0, values));
+    return values;
+  }
+  return NotFound("no tensor ", name);
+}
+
 absl::Status PackageWeights::Write(const ByteSink& sink) const {
   KS_RETURN_IF_ERROR(sink(std::as_bytes(std::span(plan_.header))));
   std::vector<float> block;

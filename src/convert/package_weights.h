@@ -22,6 +22,9 @@ class PackageWeights {
   // of another shape, kFailedPrecondition for one that holds no F32, F16 or BF16.
   static absl::StatusOr<PackageWeights> Plan(const Checkpoint& checkpoint, const ClassifierSpec& spec);
 
+  // All values of a tensor, by its name in `spec`. Errors: kDataLoss for a NaN or an infinity; kNotFound.
+  absl::StatusOr<std::vector<float>> Read(std::string_view name) const;
+
   // Passes the bytes of the safetensors file to `sink`, in order. Error: of the sink; kDataLoss for a NaN or an
   // infinity.
   absl::Status Write(const ByteSink& sink) const;

@@ -20,7 +20,10 @@ absl::StatusOr<Workers> OpenOnnx(std::shared_ptr<const Package> package, const B
                                 plan.workers);
 }
 
-absl::StatusOr<Workers> OpenBackends(std::shared_ptr<const Package> package, const BackendPlan& plan) {
+}  // namespace
+
+absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenServedBackends(std::shared_ptr<const Package> package,
+                                                                         const BackendPlan& plan) {
   if (plan.backend == "onnx") return OpenOnnx(std::move(package), plan);
   if (plan.backend == "pytorch") {
     return TorchBackend::OpenGroup(std::move(package),
@@ -29,10 +32,8 @@ absl::StatusOr<Workers> OpenBackends(std::shared_ptr<const Package> package, con
   return InvalidArgument("backend: expected onnx or pytorch, found ", plan.backend);
 }
 
-}  // namespace
-
 absl::StatusOr<LoadedModel> LoadServedModel(const std::filesystem::path& directory, const LoadOptions& options) {
-  return LoadModel(directory, options, OpenBackends);
+  return LoadModel(directory, options, OpenServedBackends);
 }
 
 }  // namespace ks

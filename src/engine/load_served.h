@@ -2,11 +2,17 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/load.h"
 
 namespace ks {
+
+// Opens the backends of this program as LoadModel asks for them: its BackendOpener.
+absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenServedBackends(std::shared_ptr<const Package> package,
+                                                                         const BackendPlan& plan);
 
 // LoadModel over the backends of this program, "onnx" and "pytorch". kInvalidArgument for another (and for an isa that
 // the CPU lacks), naming what there is; kFailedPrecondition for "pytorch" where its plugin is not there, saying what to

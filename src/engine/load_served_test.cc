@@ -21,6 +21,15 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+// Zeros in the middle: the size stays.
+void Damage(const std::filesystem::path& path) {
+  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(path));
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(size / 2);
+  const std::string zeros(static_cast<size_t>(size / 4), '\0');
+  file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
+}
+
 class LoadServedTest : public ::testing::TestWithParam<Architecture> {
  protected:
   void SetUp() override {
@@ -40,8 +49,9 @@ class LoadServedTest : public ::testing::TestWithParam<Architecture> {
   std::filesystem::path package_;
 };
 
-TEST_P(LoadServedTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
-  const absl::StatusOr<LoadedModel> loaded = LoadServedModel(package_, {.threads = 2});
+void ExpectTheSameAloneAndInCompany(const std::filesystem::path& package, const std::string& precision,
+                                    float tolerance) {
+  const absl::StatusOr<LoadedModel> loaded = LoadServedModel(package, {.precision = precision, .threads = 2});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   CountingMetrics metrics;
   const auto engine = *Engine::Create(loaded->model, {}, metrics, SystemClock());
@@ -58,11 +68,19 @@ TEST_P(LoadServedTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
     const absl::StatusOr<ClassifyResult> batch = engine->Classify(Inputs(texts), {});
     ASSERT_TRUE(batch.ok()) << batch.status();
     for (size_t i = 0; i < texts.size(); ++i) {
-      for (size_t c = 0; c < alone[i].size(); ++c) EXPECT_NEAR(batch->results[i].logits[c], alone[i][c], 1e-5);
+      for (size_t c = 0; c < alone[i].size(); ++c) EXPECT_NEAR(batch->results[i].logits[c], alone[i][c], tolerance);
     }
   };
   std::vector<std::unique_ptr<Thread>> threads;
   for (int t = 0; t < 4; ++t) threads.push_back(std::make_unique<Thread>("client", expect_same));
+}
+
+TEST_P(LoadServedTest, ServesWhatConvertMadeTheSameAloneAndInCompany) {
+  ExpectTheSameAloneAndInCompany(package_, "fp32", 1e-5f);
+}
+
+TEST_P(LoadServedTest, ServesInt8WithTheSameBitsAloneAndInCompany) {
+  ExpectTheSameAloneAndInCompany(package_, "int8", 0);
 }
 
 TEST_P(LoadServedTest, RefusesWhatThisProgramDoesNotHave) {
@@ -73,23 +91,29 @@ TEST_P(LoadServedTest, RefusesWhatThisProgramDoesNotHave) {
   status = LoadServedModel(package_, {.backend = "pytorch"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("libkubesentiment_torch.so is not there"));
-  status = LoadServedModel(package_, {.precision = "int8"}).status();
+  status = LoadServedModel(package_, {.precision = "fp16"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("no precision int8"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no precision fp16, it has fp32, int8"));
 }
 
 // The size is right and the hashes are looked at later: only the self-check stands before it.
 TEST_P(LoadServedTest, RefusesDamagedWeights) {
-  const std::filesystem::path weights = package_ / "model.safetensors";
-  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(weights));
-  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(size / 2);
-  const std::string zeros(static_cast<size_t>(size / 4), '\0');
-  file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
-  file.close();
-  const absl::Status status = LoadServedModel(package_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("self-check text 1 of "));
+  for (const auto& [precision, file] : {std::pair("fp32", "model.safetensors"), std::pair("int8", "int8.bin")}) {
+    SCOPED_TRACE(precision);
+    ASSERT_TRUE(LoadServedModel(package_, {.precision = precision}).ok());
+    Damage(package_ / file);
+    const absl::Status status = LoadServedModel(package_, {.precision = precision}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("self-check text 1 of "));
+  }
+}
+
+TEST_P(LoadServedTest, FallsBackToFp32WhereInt8IsDamaged) {
+  Damage(package_ / "int8.bin");
+  const absl::StatusOr<LoadedModel> loaded = LoadServedModel(package_, {.fall_back = true});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->plan.precision, "fp32");
+  EXPECT_EQ(loaded->model->groups()[0].workers[0]->facts().precision, "fp32");
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, LoadServedTest,

@@ -11,12 +11,15 @@
 
 namespace ks {
 
-// Where one float32 tensor lies, row-major and little-endian.
+enum class ElementType { kFloat, kFloat16, kInt8, kUint8, kInt32, kInt64 };
+
+// Where one tensor lies, row-major and little-endian.
 struct TensorLocation {
   std::string file;  // relative to the graph's directory, e.g. "model.safetensors"
   int64_t offset = 0;
   int64_t bytes = 0;
   std::vector<int64_t> shape;
+  ElementType type = ElementType::kFloat;
 };
 
 // Keyed by the names of model/weights.h; may hold more than the classifier needs.
@@ -48,5 +51,15 @@ absl::StatusOr<std::string> EmitPortableGraph(const ClassifierSpec& spec, const 
 //
 // Returns and errors as EmitPortableGraph.
 absl::StatusOr<std::string> EmitServingGraph(const ClassifierSpec& spec, const TensorPlacement& placement);
+
+// The int8 graph that our ONNX backend runs: as EmitServingGraph, but every operator with numbers in it is ours
+// (backend/onnx/operators.h), so that a text has the same bits in any batch and on any machine.
+//
+// `placement` holds, besides the embeddings (kFloat16), norms, pooler and classifier under their names, for each dense
+// layer NAME of model/dense_layers.h [N, K] either the quantised form, shapes as in kernels/int8_linear.h,
+//   NAME.packed       kUint8 [bytes]     NAME.scales  kFloat [N16]
+//   NAME.column_sums  kInt32 [N16]       NAME.bias    kFloat [N16]
+// or, where the layer stays in fp32, NAME.weight kFloat [N, K] and NAME.bias kFloat [N].
+absl::StatusOr<std::string> EmitInt8Graph(const ClassifierSpec& spec, const TensorPlacement& placement);
 
 }  // namespace ks

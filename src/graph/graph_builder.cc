@@ -18,6 +18,12 @@ int32_t DataType(ElementType type) {
   switch (type) {
     case ElementType::kFloat:
       return onnx::TensorProto::FLOAT;
+    case ElementType::kFloat16:
+      return onnx::TensorProto::FLOAT16;
+    case ElementType::kInt8:
+      return onnx::TensorProto::INT8;
+    case ElementType::kUint8:
+      return onnx::TensorProto::UINT8;
     case ElementType::kInt32:
       return onnx::TensorProto::INT32;
     case ElementType::kInt64:
@@ -65,8 +71,24 @@ void AppendExternal(std::string_view key, std::string value, onnx::TensorProto& 
 
 std::string ShapeText(std::span<const int64_t> shape) { return Cat("[", absl::StrJoin(shape, ", "), "]"); }
 
-int64_t FloatBytes(std::span<const int64_t> shape) {
-  int64_t bytes = sizeof(float);
+int64_t BytesOf(ElementType type) {
+  switch (type) {
+    case ElementType::kInt8:
+    case ElementType::kUint8:
+      return 1;
+    case ElementType::kFloat16:
+      return 2;
+    case ElementType::kFloat:
+    case ElementType::kInt32:
+      return 4;
+    case ElementType::kInt64:
+      return 8;
+  }
+  return 0;
+}
+
+int64_t BytesOf(ElementType type, std::span<const int64_t> shape) {
+  int64_t bytes = BytesOf(type);
   for (const int64_t size : shape) bytes *= size;
   return bytes;
 }
@@ -97,7 +119,7 @@ void GraphBuilder::Output(std::string_view name, ElementType type, std::span<con
   Describe(name, type, shape, *graph_->add_output());
 }
 
-Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> shape) {
+Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> shape, ElementType type) {
   if (!weights_.insert(name).second) return name;
   const auto found = placement_.find(name);
   if (found == placement_.end()) {
@@ -107,10 +129,13 @@ Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> sha
   const TensorLocation& place = found->second;
   if (!std::equal(shape.begin(), shape.end(), place.shape.begin(), place.shape.end())) {
     Fail(DataLoss(name, " has the shape ", ShapeText(place.shape), ", expected ", ShapeText(shape)));
-  } else if (place.bytes != FloatBytes(shape)) {
-    Fail(DataLoss(name, " of shape ", ShapeText(shape), " has ", place.bytes, " bytes, expected ", FloatBytes(shape)));
+  } else if (place.type != type) {
+    Fail(DataLoss(name, " has the ONNX type ", DataType(place.type), ", expected ", DataType(type)));
+  } else if (place.bytes != BytesOf(type, shape)) {
+    Fail(DataLoss(name, " of shape ", ShapeText(shape), " has ", place.bytes, " bytes, expected ",
+                  BytesOf(type, shape)));
   }
-  onnx::TensorProto& tensor = *AddInitializer(name, ElementType::kFloat, shape);
+  onnx::TensorProto& tensor = *AddInitializer(name, type, shape);
   tensor.set_data_location(onnx::TensorProto::EXTERNAL);
   AppendExternal("location", place.file, tensor);
   AppendExternal("offset", Cat(place.offset), tensor);

@@ -35,8 +35,6 @@ struct Attribute {
   std::variant<int64_t, float, std::vector<int64_t>> value;
 };
 
-enum class ElementType { kFloat, kInt32, kInt64 };
-
 // A size, or the name of a dynamic axis.
 using Dimension = std::variant<int64_t, std::string_view>;
 
@@ -54,9 +52,9 @@ class GraphBuilder {
   Value Input(std::string_view name, ElementType type, std::span<const Dimension> shape);
   void Output(std::string_view name, ElementType type, std::span<const Dimension> shape);
 
-  // A float32 initializer in an external file; a second call with the same name gives the same value.
-  // Errors: as EmitPortableGraph.
-  Value Weight(const std::string& name, std::span<const int64_t> shape);
+  // An initializer in an external file; a second call with the same name gives the same value.
+  // Errors: as EmitPortableGraph, and kDataLoss where the placement has another type.
+  Value Weight(const std::string& name, std::span<const int64_t> shape, ElementType type = ElementType::kFloat);
 
   // Small initializers inside the model.
   Value FloatScalar(std::string_view name, float value);

@@ -77,7 +77,7 @@ def test_every_series_is_there_at_zero_before_the_first_request():
     assert total(samples, "ml_model_load_duration_seconds", backend="onnx") > 0
     assert total(samples, "ml_cold_start_seconds") > 0
     assert total(samples, "ml_queue_limit_tokens") == 131072
-    assert total(samples, "ml_active_precision", precision="fp32") == 1
+    assert total(samples, "ml_active_precision", precision="int8") == 1
     assert "ml_prediction_accuracy_score" not in samples  # a zero there would page someone
     [build] = samples["build_info"]
     assert dict(build).keys() == {"version", "compiler", "onnxruntime"} and dict(build)["onnxruntime"].count(".") == 2

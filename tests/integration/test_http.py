@@ -240,7 +240,7 @@ def test_api_key(tmp_path):
 def test_model_info(server):
     info = server.get("/api/v1/model-info").json()
     assert info["labels"] == ["NEGATIVE", "NEUTRAL", "POSITIVE"]
-    assert info["backend"] == "onnx" and info["precision"] == "fp32" and info["window"] == 256
+    assert info["backend"] == "onnx" and info["precision"] == "int8" and info["window"] == 256
     assert info["activation"] == "softmax"
     assert "validation" in info
 

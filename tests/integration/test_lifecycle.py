@@ -77,6 +77,33 @@ def test_a_damaged_file_is_found_after_ready_without_verify(tmp_path):
     assert "tokenizer.json" in server.log
 
 
+def test_serve_falls_back_to_fp32_where_int8_is_damaged_and_says_so(tmp_path):
+    model = copy_model(tmp_path / "model")
+    content = bytearray((model / "int8.bin").read_bytes())
+    # The first dense layers, right behind the header: scales the activations of every text.
+    content[len(content) // 10:len(content) // 5] = bytes(len(content) // 5 - len(content) // 10)
+    (model / "int8.bin").write_bytes(content)
+    failed = support.run("predict", "--model", model, "I love this")
+    assert failed.returncode == 3 and b"self-check" in failed.stderr, failed.stderr
+    with support.Server(model=model) as server:
+        assert server.get("/api/v1/model-info").json()["precision"] == "fp32"
+        metrics = server.get("/metrics").body.decode()
+        assert 'precision="fp32",reason="int8_self_check_failed"} 1' in metrics
+    assert "int8 failed, fp32 runs instead" in server.log
+
+
+def test_int8_alone_is_enough_to_serve(tmp_path):
+    model = copy_model(tmp_path / "model")
+    for name in ("model.safetensors", "fp32.onnx", "portable.onnx"):
+        (model / name).unlink()
+    done = support.run("predict", "--model", model, "I love this")
+    assert done.stdout.startswith(b"POSITIVE"), done.stderr
+    failed = support.run("predict", "--model", model, "--precision", "fp32", "I love this")
+    assert failed.returncode == 3 and b"no precision fp32, it has int8" in failed.stderr
+    inspected = support.run("inspect", model, "--verify")
+    assert inspected.returncode == 0 and b"precisions   int8\n" in inspected.stdout
+
+
 def test_a_truncated_file_names_both_sizes(tmp_path):
     model = copy_model(tmp_path / "model")
     content = (model / "model.safetensors").read_bytes()

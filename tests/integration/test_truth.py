@@ -1,6 +1,7 @@
 """The answers equal those of transformers and PyTorch in float32 on the same weights: a committed sample."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -24,5 +25,19 @@ def test_predict_gives_the_labels_and_probabilities_of_pytorch(golden):
     truth.compare_predict(*golden)
 
 
-def test_raw_scores_are_the_logits_of_pytorch(server, golden):
-    truth.compare_logits(server, *golden)
+def test_raw_scores_are_the_logits_of_pytorch(golden):
+    with support.Server("--precision", "fp32") as server:
+        truth.compare_logits(server, *golden)
+
+
+def test_int8_gives_nearly_the_labels_of_pytorch(golden):
+    """The bar on ten thousand texts is in tests/slow; here a mistake shows, not a hundredth."""
+    header, rows = golden
+    stdin = "".join(json.dumps({"text": row["text"]}) + "\n" for row in rows).encode()
+    done = support.run("predict", "--input", "-", "--format", "jsonl", "--precision", "int8", "--model", support.MODEL, stdin=stdin)
+    assert done.returncode == 0, done.stderr.decode()
+    labels = [json.loads(line)["label"] for line in done.stdout.splitlines()]
+    want = [header["labels"][max(range(len(row["logits"])), key=row["logits"].__getitem__)] for row in rows]
+    same = sum(a == b for a, b in zip(labels, want, strict=True))
+    print(f"int8: {same} of {len(rows)} labels")
+    assert same >= 0.99 * len(rows)

@@ -23,5 +23,5 @@ def test_whole_file_equals_pytorch(name, tmp_path):
                    check=True, capture_output=True)
     header, rows = truth.read_golden(golden)
     truth.compare_predict(header, rows)
-    with support.Server() as server:
+    with support.Server("--precision", "fp32") as server:
         truth.compare_logits(server, header, rows)
