@@ -53,7 +53,7 @@ PRIVATE_HEADERS = {
 }
 
 SYSTEM = re.compile(
-    r"[a-z_]+|(sys|linux|arpa|netinet)/\w+\.h|(unistd|fcntl|sched|pthread|dirent|signal|poll|netdb|cpuid|immintrin|termios|dlfcn|link|"
+    r"[a-z_]+|(sys|linux|arpa|netinet)/\w+\.h|(unistd|fcntl|sched|spawn|pthread|dirent|signal|poll|netdb|cpuid|immintrin|termios|dlfcn|link|"
     r"malloc)\.h")
 LOCKS = re.compile(r"mutex|condition_variable|shared_mutex|semaphore|latch|barrier|absl/synchronization/.*")
 

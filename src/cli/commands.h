@@ -15,6 +15,7 @@ Command PredictCommand();
 Command ConvertCommand();
 Command ValidateCommand();
 Command InspectCommand();
+Command BenchCommand();
 Command TokenizeCommand();
 Command VersionCommand();
 

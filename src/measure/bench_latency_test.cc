@@ -1,0 +1,96 @@
+#include "measure/bench_latency.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "backend/fake/fake_backend.h"
+
+namespace ks {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A backend whose runs take a millisecond for each 16 tokens, by a clock that stands still otherwise.
+struct Timed {
+  ManualClock clock;
+  std::vector<std::pair<int, int>> seen;  // sequences, tokens
+  FakeBackend backend{FakeFacts(), [this](const PackedBatch& batch) {
+                        seen.emplace_back(batch.sequences(), batch.tokens());
+                        clock.Advance(milliseconds(batch.tokens() / 16));
+                        return absl::OkStatus();
+                      }};
+};
+
+std::vector<std::pair<int, int>> Sizes(const std::vector<RunShape>& shapes) {
+  std::vector<std::pair<int, int>> sizes;
+  for (const RunShape& shape : shapes) sizes.emplace_back(shape.sequences, shape.tokens);
+  return sizes;
+}
+
+TEST(UsualShapes, GrowToTheWindowAndEndWithABatch) {
+  BackendFacts facts = FakeFacts();
+  facts.max_tokens_per_sequence = 256;
+  facts.max_tokens = 1024;
+  EXPECT_THAT(Sizes(UsualShapes(facts)), testing::ElementsAre(std::pair(1, 16), std::pair(1, 64), std::pair(1, 128),
+                                                              std::pair(1, 256), std::pair(8, 128)));
+}
+
+TEST(UsualShapes, StayWithinWhatTheBackendTakes) {
+  BackendFacts facts = FakeFacts();
+  facts.max_tokens_per_sequence = 100;
+  facts.max_tokens = 512;
+  EXPECT_THAT(Sizes(UsualShapes(facts)),
+              testing::ElementsAre(std::pair(1, 16), std::pair(1, 64), std::pair(1, 100), std::pair(8, 100)));
+}
+
+TEST(MeasureLatency, RunsEachShapeForItsTimeAfterWarmingUp) {
+  Timed timed;
+  std::vector<std::string> told;
+  const std::vector<RunShape> shapes = {{1, 16}, {4, 32}};
+  const BenchBudget budget = {.warm_up = milliseconds(2), .time = milliseconds(40), .min_runs = 3};
+  const auto rows = MeasureLatency(timed.backend, 100, shapes, budget, timed.clock,
+                                   [&](std::string_view what) { told.emplace_back(what); });
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_THAT(told, testing::ElementsAre("latency 1 x 16", "latency 4 x 32"));
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ((*rows)[0].run.count, 40);
+  EXPECT_EQ((*rows)[0].run.p50, milliseconds(1));
+  EXPECT_EQ((*rows)[1].run.count, 5);
+  EXPECT_EQ((*rows)[1].run.p99, milliseconds(8));
+  EXPECT_EQ(timed.seen.front(), std::pair(1, 16));
+  EXPECT_EQ(timed.seen.back(), std::pair(4, 128));
+  EXPECT_EQ(timed.seen.size(), 2u + 40 + 1 + 5);  // warm-ups included
+}
+
+TEST(MeasureLatency, PartsABatchThatIsMoreThanARunTakes) {
+  Timed timed;  // takes 512 tokens a run, 64 a sequence
+  const std::vector<RunShape> shapes = {{20, 64}};
+  const BenchBudget budget = {.warm_up = Duration(0), .time = Duration(0), .min_runs = 1};
+  const auto rows = MeasureLatency(timed.backend, 100, shapes, budget, timed.clock, [](std::string_view) {});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ((*rows)[0].run.count, 1);
+  EXPECT_EQ((*rows)[0].run.p50, milliseconds(20 * 64 / 16));
+  const std::vector<std::pair<int, int>> parts = {{8, 512}, {8, 512}, {4, 256}};
+  EXPECT_EQ(std::vector(timed.seen.begin() + 3, timed.seen.end()), parts);  // behind those of the warm-up
+}
+
+TEST(MeasureLatency, RunsOftenEnoughWhenRunsAreSlow) {
+  Timed timed;
+  const std::vector<RunShape> shapes = {{1, 64}};
+  const BenchBudget budget = {.warm_up = Duration(0), .time = milliseconds(1), .min_runs = 7};
+  const auto rows = MeasureLatency(timed.backend, 100, shapes, budget, timed.clock, [](std::string_view) {});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ((*rows)[0].run.count, 7);
+}
+
+TEST(MeasureLatency, FailsAsTheBackendFails) {
+  FakeBackend backend(FakeFacts(), [](const PackedBatch&) { return absl::InternalError("no such kernel"); });
+  ManualClock clock;
+  const std::vector<RunShape> shapes = {{1, 16}};
+  const auto rows = MeasureLatency(backend, 100, shapes, {}, clock, [](std::string_view) {});
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(rows.status().message()), testing::HasSubstr("no such kernel"));
+}
+
+}  // namespace
+}  // namespace ks

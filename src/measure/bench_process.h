@@ -1,0 +1,37 @@
+// What a user sees of a server as a process: the time to its first answer, and its memory.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "measure/bench_latency.h"
+#include "measure/bench_server.h"
+#include "measure/bench_stats.h"
+
+namespace ks {
+
+// How to start the server: "{port}" in an argument stands for the port it is to listen on.
+struct ServerCommand {
+  std::string program;
+  std::vector<std::string> arguments;
+};
+
+// Starts the server `runs` times, after once without counting, and asks it for `text`: from before the process is made
+// to the last byte of its first answer. The files are in the page cache. Errors: as ServerProcess::Start.
+absl::StatusOr<LatencySummary> MeasureColdStart(const ServerCommand& command, const std::string& text, int runs,
+                                                const BenchProgress& progress);
+
+struct MemoryReport {
+  ProcessMemory after_first = {};  // answer
+  ProcessMemory after_load = {};
+  int texts = 0;  // that the load was
+};
+
+// The memory of a server after its first answer, and after `texts` answers to texts of growing length, made of `words`
+// over and over until they overflow any window. Errors: as ServerProcess::Start and Post.
+absl::StatusOr<MemoryReport> MeasureMemory(const ServerCommand& command, std::span<const std::string> words, int texts,
+                                           const BenchProgress& progress);
+
+}  // namespace ks

@@ -1,0 +1,244 @@
+// Plain sockets and no library: the client must cost nothing beside what it times.
+// Tested by bench_server_test.cc.
+#include "measure/bench_server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "base/status_macros.h"
+
+namespace ks {
+namespace {
+
+constexpr Duration kBetweenConnects = std::chrono::microseconds(200);
+constexpr timeval kSocketTimeout = {.tv_sec = 30, .tv_usec = 0};
+constexpr size_t kShownLogBytes = 2000;
+
+class Socket {
+ public:
+  Socket() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  ~Socket() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// One that nobody listens on now. Somebody else may take it before the server does: then the server says so.
+absl::StatusOr<int> FreePort() {
+  const Socket probe;
+  sockaddr_in address = Loopback(0);
+  socklen_t size = sizeof(address);
+  if (bind(probe.fd(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      getsockname(probe.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return ErrnoStatus(errno, "a free port of the loopback");
+  }
+  return ntohs(address.sin_port);
+}
+
+// The length of the whole answer once its head is there, otherwise 0.
+size_t AnswerSize(std::string_view answer) {
+  const size_t head = answer.find("\r\n\r\n");
+  if (head == std::string_view::npos) return 0;
+  constexpr std::string_view kName = "content-length:";
+  for (size_t line = answer.find("\r\n") + 2; line < head + 2; line = answer.find("\r\n", line) + 2) {
+    if (strncasecmp(answer.data() + line, kName.data(), kName.size()) != 0) continue;
+    size_t at = line + kName.size();
+    while (answer[at] == ' ') ++at;
+    size_t length = 0;
+    std::from_chars(answer.data() + at, answer.data() + answer.size(), length);
+    return head + 4 + length;
+  }
+  return head + 4;
+}
+
+// Posts and reads to the last byte. kUnavailable where nobody listens yet, or whoever does is not ready (503).
+absl::StatusOr<std::string> PostOnce(int port, std::string_view path, std::string_view body) {
+  const Socket connection;
+  const sockaddr_in address = Loopback(port);
+  if (connect(connection.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    if (errno == ECONNREFUSED) return absl::UnavailableError("nobody listens");
+    return ErrnoStatus(errno, Cat("port ", port));
+  }
+  const int on = 1;
+  setsockopt(connection.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &kSocketTimeout, sizeof(kSocketTimeout));
+  const std::string request = Cat("POST ", path, " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+                                  "Connection: close\r\nContent-Length: ", body.size(), "\r\n\r\n", body);
+  for (size_t sent = 0; sent < request.size();) {
+    const ssize_t count = send(connection.fd(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    if (count < 0) return ErrnoStatus(errno, Cat("port ", port));
+    sent += static_cast<size_t>(count);
+  }
+  std::string answer;
+  char buffer[16384];
+  for (size_t size = 0; size == 0 || answer.size() < size; size = AnswerSize(answer)) {
+    const ssize_t count = recv(connection.fd(), buffer, sizeof(buffer), 0);
+    if (count < 0) return ErrnoStatus(errno, Cat("port ", port));
+    if (count == 0) return Internal("port ", port, ": expected a whole answer, found ", answer.size(), " bytes of it");
+    answer.append(buffer, static_cast<size_t>(count));
+  }
+  const std::string status = answer.substr(0, answer.find("\r\n"));
+  if (status.find(" 503") != std::string::npos) return absl::UnavailableError(status);
+  if (status.find(" 200") == std::string::npos) {
+    return Internal("POST ", path, ": expected status 200, found ", status);
+  }
+  return answer.substr(answer.find("\r\n\r\n") + 4);
+}
+
+// The environment without what would configure the server behind our back.
+std::vector<char*> CleanEnvironment() {
+  std::vector<char*> kept;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!std::string_view(*variable).starts_with("KS_")) kept.push_back(*variable);
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
+}  // namespace
+
+absl::StatusOr<ProcessMemory> ParseProcStatus(std::string_view status) {
+  ProcessMemory memory;
+  const std::pair<std::string_view, int64_t*> fields[] = {
+      {"\nVmRSS:", &memory.resident_bytes}, {"\nRssAnon:", &memory.anonymous_bytes}, {"\nVmHWM:", &memory.peak_bytes}};
+  for (const auto& [name, value] : fields) {
+    const size_t found = status.find(name);
+    if (found == std::string_view::npos) return Internal("/proc/PID/status: expected a line ", name.substr(1));
+    const std::string_view line =
+        status.substr(found + name.size(), status.find('\n', found + 1) - found - name.size());
+    const size_t digits = line.find_first_not_of(" \t");
+    int64_t kilobytes = 0;
+    const auto [end, error] =
+        std::from_chars(line.data() + std::min(digits, line.size()), line.data() + line.size(), kilobytes);
+    if (error != std::errc() || std::string_view(end, line.data() + line.size()) != " kB") {
+      return Internal("/proc/PID/status: ", name.substr(1), " expected a number of kB, found '", line, "'");
+    }
+    *value = kilobytes * 1024;
+  }
+  return memory;
+}
+
+absl::StatusOr<ServerProcess> ServerProcess::Start(const std::string& program,
+                                                   const std::vector<std::string>& arguments, std::string_view path,
+                                                   std::string_view body, Duration timeout) {
+  KS_ASSIGN_OR_RETURN(const int port, FreePort());
+  std::vector<std::string> words = {program};
+  for (std::string word : arguments) {
+    if (const size_t at = word.find("{port}"); at != std::string::npos) word.replace(at, 6, Cat(port));
+    words.push_back(std::move(word));
+  }
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::vector<char*> environment = CleanEnvironment();
+
+  const int log = memfd_create("server log", MFD_CLOEXEC);
+  if (log < 0) return ErrnoStatus(errno, "a log for the server");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
+  // The caller may have blocked signals for its own threads; the server has to hear them.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+
+  pid_t pid = -1;
+  const TimePoint before = SystemClock().Now();
+  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environment.data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    close(log);
+    return ErrnoStatus(error, program);
+  }
+  ServerProcess server(pid, port, log);
+  KS_RETURN_IF_ERROR(server.WaitForAnswer(path, body, before + timeout));
+  server.first_answer_ = SystemClock().Now() - before;
+  return server;
+}
+
+absl::Status ServerProcess::WaitForAnswer(std::string_view path, std::string_view body, TimePoint deadline) {
+  for (;;) {
+    const absl::Status posted = PostOnce(port_, path, body).status();
+    if (posted.ok()) return posted;
+    if (!absl::IsUnavailable(posted)) return WithContext(posted, EndOfLog());
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      pid_ = -1;
+      return Internal("the server ended before it answered: ", EndOfLog());
+    }
+    if (SystemClock().Now() > deadline)
+      return absl::DeadlineExceededError(Cat("the server did not answer: ", EndOfLog()));
+    std::this_thread::sleep_for(kBetweenConnects);
+  }
+}
+
+ServerProcess::ServerProcess(ServerProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      port_(other.port_),
+      log_fd_(std::exchange(other.log_fd_, -1)),
+      first_answer_(other.first_answer_) {}
+
+ServerProcess::~ServerProcess() {
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  if (log_fd_ >= 0) close(log_fd_);
+}
+
+absl::StatusOr<std::string> ServerProcess::Post(std::string_view path, std::string_view body) const {
+  return PostOnce(port_, path, body);
+}
+
+absl::StatusOr<ProcessMemory> ServerProcess::Memory() const {
+  std::ifstream file(Cat("/proc/", pid_, "/status"));  // of no size until it is read
+  return ParseProcStatus(std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+std::string ServerProcess::EndOfLog() const {
+  struct stat info = {};
+  if (fstat(log_fd_, &info) != 0 || info.st_size == 0) return "it wrote nothing";
+  std::string log(std::min(static_cast<size_t>(info.st_size), kShownLogBytes), '\0');
+  const ssize_t count = pread(log_fd_, log.data(), log.size(), info.st_size - static_cast<off_t>(log.size()));
+  log.resize(count > 0 ? static_cast<size_t>(count) : 0);
+  while (log.ends_with('\n')) log.pop_back();
+  return log;
+}
+
+}  // namespace ks

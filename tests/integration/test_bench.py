@@ -1,0 +1,43 @@
+"""`bench` on the default package: what it prints and writes, and what it refuses. Not how fast anything is."""
+
+import json
+
+from support import MODEL, run
+
+TIMES = {"count", "min_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms"}
+
+
+def test_all_scenarios_are_reported(tmp_path):
+    path = tmp_path / "report.json"
+    done = run("bench", MODEL, "--seconds", 1, "--precision", "fp32", "--report", path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(path.read_text())
+    assert (report["precision"], report["backend"]) == ("fp32", "onnx")
+    assert [(row["sequences"], row["tokens"]) for row in report["latency"]] == [(1, 16), (1, 64), (1, 128), (1, 256), (8, 128)]
+    assert [row["callers"] for row in report["throughput"]] == [1, 2, 8, 64]
+    assert all(row["p50_ms"] > 0 and row["count"] >= 20 for row in report["latency"])
+    assert report["latency"][0]["p50_ms"] < report["latency"][3]["p50_ms"]
+    assert set(report["coldstart"]) == TIMES and report["coldstart"]["count"] == 10
+    assert report["coldstart"]["min_ms"] > 1
+    memory = report["memory"]
+    assert memory["after_first_answer"]["resident_bytes"] > memory["after_first_answer"]["anonymous_bytes"] > 1e6
+    text = done.stdout.decode()
+    for line in ("8 x 128 tokens", "exec to first answer", "after the first answer"):
+        assert line in text
+    assert done.stderr == b""  # no terminal, no progress
+
+
+def test_one_scenario_alone_as_json():
+    done = run("bench", MODEL, "--scenario", "latency", "--seconds", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "latency" in report and not {"throughput", "coldstart", "memory"} & set(report)
+
+
+def test_refusals_name_what_is_wrong(tmp_path):
+    done = run("bench", tmp_path)
+    assert done.returncode == 3 and b"manifest.json" in done.stderr
+    done = run("bench", MODEL, "--scenario", "speed")
+    assert done.returncode == 2 and b"speed" in done.stderr
+    done = run("bench", MODEL, "--scenario", "latency", "--seconds", 1, "--report", tmp_path / "no" / "report.json")
+    assert done.returncode == 1 and b"report.json" in done.stderr
