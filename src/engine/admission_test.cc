@@ -194,11 +194,12 @@ TEST_F(AdmissionTest, AnswersOnTimeWhatExpiresWhileEveryWorkerIsBusy) {
   EXPECT_TRUE(patient.Get().ok());
 }
 
-// The rest of a batch was not waiting for a worker when it came: one took its first part at once.
+// The rest of a batch was not waiting for a worker when it came: an idle one took its first part at once.
 TEST_F(AdmissionTest, AnswersOnTimeTheRestOfABatchThatExpires) {
   Start({.run_tokens = 64});
+  Measure(Duration(0));  // by now the worker has started
   const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(5, TinyText(62)), Within(milliseconds(1)));
-  gate_.WaitForArrivals(1);
+  gate_.WaitForArrivals(2);
   clock_.Advance(milliseconds(1));
   ExpectError(batch, ErrorCode::kDeadlinePassed, "after 1 ms in the queue");
 }

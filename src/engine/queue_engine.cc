@@ -283,9 +283,9 @@ void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
   absl::Status status = logits.status();
   if (status.ok()) status = Scatter(*logits, model_->spec().num_labels(), run);
   for (const RunSlice& slice : run) {
-    for (int part = 0; part < slice.parts; ++part) {
-      slice.request->part_runs[static_cast<size_t>(slice.first_part + part)] = {duration, part == 0};
-    }
+    const auto first = slice.request->part_runs.begin() + slice.first_part;
+    std::fill_n(first, slice.parts, PartRun{duration, false});
+    first->first_of_slice = true;
   }
   for (const auto& request : FinishRun(worker, run, batch.tokens(), duration, status.ok())) {
     if (status.ok()) {

@@ -23,7 +23,8 @@ RunSlice NextSlice(const std::shared_ptr<Request>& request, int first_part, cons
   int64_t tokens = 0;
   int64_t longest = 0;
   while (first_part + slice.parts < request->inputs.parts()) {
-    const int part_tokens = request->inputs.part_tokens[static_cast<size_t>(first_part + slice.parts)];
+    const int part_tokens =
+        request->inputs.part_tokens[static_cast<size_t>(first_part) + static_cast<size_t>(slice.parts)];
     tokens += part_tokens;
     longest = std::max<int64_t>(longest, part_tokens);
     const int64_t cost = limits.pads ? longest * (slice.parts + 1) : tokens;
@@ -94,7 +95,6 @@ void Shadow::Work() {
     std::vector<std::shared_ptr<Request>> requests = TakeAll();
     if (requests.empty()) wake_ups_.wait(seen);
     for (std::shared_ptr<Request>& request : requests) {
-      if (stopping_) return;
       Compare(request);
       tokens_ -= request->inputs.tokens();
       request = nullptr;

@@ -149,8 +149,9 @@ TEST(Shadow, CountsWhatItsBackendFailsAndGoesOn) {
 // The destructor begins while the first of 5000 runs is under way, and waits for few of them.
 TEST(Shadow, EndsAfterTheRunUnderWay) {
   CountingMetrics metrics;
-  std::atomic<bool> ending = false;
+  std::atomic<bool> running = false, ending = false;
   LengthBackend backend([&](const PackedBatch&) {
+    running = true;
     while (!ending) std::this_thread::yield();
     return absl::OkStatus();
   });
@@ -158,6 +159,7 @@ TEST(Shadow, EndsAfterTheRunUnderWay) {
     Shadow shadow(backend, {.run_tokens = 10}, 100000, metrics);
     shadow.Offer(Answered(std::vector<int>(5000, 10), std::vector<float>(5000, 10)));
     shadow.Offer(Answered({5}, {5}));
+    while (!running) std::this_thread::yield();
     ending = true;
   }
   EXPECT_LT(backend.runs.size(), 5000u);
