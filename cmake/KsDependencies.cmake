@@ -20,6 +20,7 @@ find_package(Protobuf REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(LibLZMA REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(OnnxRuntime REQUIRED)
 
 find_path(KS_CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)

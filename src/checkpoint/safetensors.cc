@@ -110,9 +110,8 @@ absl::StatusOr<std::vector<Entry>> ReadHeader(std::string_view header, std::stri
   return entries;
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<TensorView>> ReadSafetensors(std::span<const std::byte> file, std::string_view name) {
+// The JSON at the start of a file.
+absl::StatusOr<std::string_view> FindHeader(std::span<const std::byte> file, std::string_view name) {
   if (file.size() < kPrefixBytes) {
     return DataLoss(name, ": ", file.size(), " bytes, a safetensors file begins with 8 bytes of header length");
   }
@@ -126,8 +125,14 @@ absl::StatusOr<std::vector<TensorView>> ReadSafetensors(std::span<const std::byt
     return DataLoss(name, ": header of ", header_bytes, " bytes in a file of ", file.size(),
                     ": it is truncated or damaged");
   }
-  const std::string_view header(reinterpret_cast<const char*>(file.data()) + kPrefixBytes, header_bytes);
-  const std::span<const std::byte> data = file.subspan(kPrefixBytes + header_bytes);
+  return std::string_view(reinterpret_cast<const char*>(file.data()) + kPrefixBytes, header_bytes);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TensorView>> ReadSafetensors(std::span<const std::byte> file, std::string_view name) {
+  KS_ASSIGN_OR_RETURN(const std::string_view header, FindHeader(file, name));
+  const std::span<const std::byte> data = file.subspan(kPrefixBytes + header.size());
 
   absl::StatusOr<std::vector<Entry>> entries = ReadHeader(header, name);
   if (!entries.ok()) return WithCode(entries.status(), absl::StatusCode::kDataLoss);
@@ -145,7 +150,29 @@ absl::StatusOr<std::vector<TensorView>> ReadSafetensors(std::span<const std::byt
   return tensors;
 }
 
-SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors) {
+absl::StatusOr<SafetensorsMetadata> ReadSafetensorsMetadata(std::span<const std::byte> file, std::string_view name) {
+  KS_ASSIGN_OR_RETURN(const std::string_view header, FindHeader(file, name));
+  const auto read = [&]() -> absl::StatusOr<SafetensorsMetadata> {
+    KS_ASSIGN_OR_RETURN(const JsonDocument document,
+                        JsonDocument::Parse(header, std::string(name), {.max_bytes = kMaxSafetensorsHeaderBytes}));
+    KS_ASSIGN_OR_RETURN(const JsonObject object, document.root().AsObject());
+    SafetensorsMetadata metadata;
+    for (const JsonObject::Member& member : object.members()) {
+      if (member.key != kMetadataKey) continue;
+      KS_ASSIGN_OR_RETURN(const JsonObject texts, member.value.AsObject());
+      for (const JsonObject::Member& text : texts.members()) {
+        KS_ASSIGN_OR_RETURN(const std::string_view value, text.value.AsString());
+        metadata[std::string(text.key)] = std::string(value);
+      }
+    }
+    return metadata;
+  };
+  absl::StatusOr<SafetensorsMetadata> metadata = read();
+  if (!metadata.ok()) return WithCode(metadata.status(), absl::StatusCode::kDataLoss);
+  return metadata;
+}
+
+SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors, const SafetensorsMetadata& metadata) {
   SafetensorsPlan plan;
   for (size_t i = 0; i < tensors.size(); ++i) {
     plan.places.push_back({i, 0, BytesOf(tensors[i].dtype, tensors[i].shape).value_or(0)});
@@ -155,6 +182,11 @@ SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors) {
 
   JsonWriter json;
   json.BeginObject();
+  if (!metadata.empty()) {
+    json.Key(kMetadataKey).BeginObject();
+    for (const auto& [key, value] : metadata) json.Key(key).String(value);
+    json.EndObject();
+  }
   uint64_t offset = 0;
   for (TensorPlace& place : plan.places) {
     const TensorDescription& tensor = tensors[place.index];

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +25,12 @@ inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 // its header says, a header of absurd length or that is not the format's JSON, an unknown dtype, a size that
 // contradicts shape and dtype, tensors that overlap, leave a gap or lie outside the file, bytes after the last tensor.
 absl::StatusOr<std::vector<TensorView>> ReadSafetensors(std::span<const std::byte> file, std::string_view name);
+
+// The format's free text beside the tensors, by key.
+using SafetensorsMetadata = std::map<std::string, std::string, std::less<>>;
+
+// The metadata of `file`; empty where it has none. Errors: as ReadSafetensors, for the header alone.
+absl::StatusOr<SafetensorsMetadata> ReadSafetensorsMetadata(std::span<const std::byte> file, std::string_view name);
 
 // What WriteSafetensors' caller says of a tensor.
 struct TensorDescription {
@@ -48,6 +56,6 @@ struct SafetensorsPlan {
 // Plans a file for `tensors`, whose names are unique. Every tensor begins at a multiple of 64 bytes as long as the
 // sizes allow it: the data does, and tensors of other sizes than multiples of 64 go last (the format has no gaps).
 // Otherwise the order stays, so that the same list gives the same bytes.
-SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors);
+SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors, const SafetensorsMetadata& metadata = {});
 
 }  // namespace ks

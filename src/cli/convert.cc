@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/tables/table.h"
 #include "engine/load_served.h"
 #include "measure/short_gate.h"
 
@@ -20,6 +21,10 @@ struct Flags {
   bool overwrite = false;
   std::string precision = "fp32,int8";
   std::optional<std::string> keep_fp32;
+  std::string calibration;
+  std::string save_calibrated;
+  std::optional<std::string> text_column;
+  bool no_header = false;
   std::string name;
   std::optional<std::string> labels;
   int64_t max_length = 0;
@@ -57,6 +62,25 @@ void PrintReport(const ConvertReport& report, Duration elapsed, bool as_json) {
                Seconds(elapsed));
 }
 
+// The texts to calibrate on. A row that cannot be read is left out: what counts is that there are enough.
+absl::StatusOr<std::vector<std::string>> ReadCalibrationTexts(const Flags& flags) {
+  std::vector<std::string> texts;
+  if (flags.calibration.empty()) return texts;
+  KS_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenByteSource(flags.calibration));
+  KS_ASSIGN_OR_RETURN(const std::unique_ptr<TableReader> reader, OpenTable(std::move(source), flags.calibration,
+                                                                           {.format = FormatOfPath(flags.calibration),
+                                                                            .text_column = flags.text_column,
+                                                                            .header = !flags.no_header}));
+  Row row;
+  while (true) {
+    KS_ASSIGN_OR_RETURN(const bool more, reader->Next(row));
+    if (!more) break;
+    if (row.error.empty()) texts.push_back(row.text);
+  }
+  if (texts.empty()) return DataLoss(flags.calibration, ": expected texts to calibrate on, found none");
+  return texts;
+}
+
 // Refuses a package whose int8 is too far from its fp32.
 absl::Status AskGate(const std::filesystem::path& package) {
   ShortGateOptions options;
@@ -82,6 +106,10 @@ int RunConvert(const Flags& flags) {
   if (flags.keep_fp32) options.fp32_layers = SplitCommas(*flags.keep_fp32);
   if (flags.labels) options.labels = SplitCommas(*flags.labels);
   options.max_length = static_cast<int>(flags.max_length);
+  options.save_calibrated = flags.save_calibrated;
+  absl::StatusOr<std::vector<std::string>> texts = ReadCalibrationTexts(flags);
+  if (!texts.ok()) return Fail(texts.status());
+  options.calibration_texts = *std::move(texts);
   if (options.precisions.size() == 2 && !flags.no_gate) options.gate = AskGate;
   options.progress = [&](std::string_view step) {
     std::fprintf(stderr, "%6.2f s  %s\n", Seconds(SystemClock().Now() - started), std::string(step).c_str());
@@ -116,6 +144,11 @@ Command ConvertCommand() {
                 {"--overwrite", &flags->overwrite, "", "replace a package that is there"},
                 {"--precision", &flags->precision, "NAME,..", "precisions to make: fp32, int8 or both"},
                 {"--keep-fp32", &flags->keep_fp32, "LAYER,..", "dense layers that int8 leaves in fp32"},
+                {"--calibration", &flags->calibration, "FILE",
+                 "texts to fit the int8 weights to: csv, tsv, jsonl or text"},
+                {"--text-column", &flags->text_column, "NAME|N", "of the calibration's texts"},
+                {"--no-header", &flags->no_header, "", "its first row is a text, too; columns are numbers from 1"},
+                {"--save-calibrated", &flags->save_calibrated, "FILE", "keep what the calibration gave"},
                 {"--name", &flags->name, "NAME", "of the model; without it the checkpoint directory's"},
                 {"--labels", &flags->labels, "A,B,C", "instead of config.json's, in the order of the logits"},
                 {"--max-length", IntFlag{&flags->max_length, 0, 1 << 20}, "N",

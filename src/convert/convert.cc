@@ -10,6 +10,8 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "checkpoint/checkpoint.h"
+#include "convert/calibrate.h"
+#include "convert/calibrated_file.h"
 #include "convert/int8_file.h"
 #include "convert/package_weights.h"
 #include "convert/quantize.h"
@@ -114,15 +116,25 @@ absl::StatusOr<Source> ReadSource(const ConvertOptions& options) {
 }
 
 // Of names and contents, not of where they lie.
-absl::StatusOr<std::string> HashSource(const fs::path& directory, const std::vector<std::string>& weight_files) {
-  std::vector<std::string> files = {kConfigFile, kTokenizerJsonFile};
-  files.insert(files.end(), weight_files.begin(), weight_files.end());
-  std::string list;
-  for (const std::string& file : files) {
-    KS_ASSIGN_OR_RETURN(const std::string hash, Sha256HexOfFile(directory / file));
-    list += Cat(hash, "  ", file, "\n");
-  }
-  return Sha256Hex(std::as_bytes(std::span(list)));
+struct SourceHashes {
+  std::string all;      // config, tokenizer and weights
+  std::string weights;  // what calibrated weights belong to
+};
+
+absl::StatusOr<SourceHashes> HashSource(const fs::path& directory, const std::vector<std::string>& weight_files) {
+  const auto list = [&directory](const std::vector<std::string>& files) -> absl::StatusOr<std::string> {
+    std::string lines;
+    for (const std::string& file : files) {
+      KS_ASSIGN_OR_RETURN(const std::string hash, Sha256HexOfFile(directory / file));
+      lines += Cat(hash, "  ", file, "\n");
+    }
+    return lines;
+  };
+  KS_ASSIGN_OR_RETURN(const std::string weights, list(weight_files));
+  KS_ASSIGN_OR_RETURN(std::string all, list({kConfigFile, kTokenizerJsonFile}));
+  all += weights;
+  return SourceHashes{.all = Sha256Hex(std::as_bytes(std::span(all))),
+                      .weights = Sha256Hex(std::as_bytes(std::span(weights)))};
 }
 
 bool Wants(const ConvertOptions& options, std::string_view precision) {
@@ -141,6 +153,12 @@ absl::Status CheckPrecisions(const ConvertOptions& options) {
   if (options.precisions.empty()) return InvalidArgument("precision: expected fp32, int8 or both, found none");
   if (!Wants(options, "int8") && !options.fp32_layers.empty()) {
     return InvalidArgument("keep-fp32: expected int8 among the precisions, found fp32 alone");
+  }
+  if (!Wants(options, "int8") && !options.calibration_texts.empty()) {
+    return InvalidArgument("calibration: expected int8 among the precisions, found fp32 alone");
+  }
+  if (!options.save_calibrated.empty() && options.calibration_texts.empty()) {
+    return InvalidArgument("save-calibrated: expected texts to calibrate on, found none");
   }
   return absl::OkStatus();
 }
@@ -161,6 +179,27 @@ absl::Status WriteInt8(const Source& source, const PackageWeights& weights, cons
   KS_RETURN_IF_ERROR(writer.AddFile(kInt8WeightsFile, [&](const ByteSink& sink) { return file.Write(sink); }));
   KS_ASSIGN_OR_RETURN(const std::string graph, EmitInt8Graph(source.spec, file.Placement(kInt8WeightsFile)));
   return writer.AddFile(kInt8GraphFile, std::as_bytes(std::span(graph)));
+}
+
+// By texts, by what an earlier calibration left, or without data.
+absl::StatusOr<QuantizedLayers> Quantize(const ConvertOptions& options, const Source& source,
+                                         const PackageWeights& weights, const std::string& weights_sha256) {
+  const fs::path calibrated = options.checkpoint_dir / kCalibratedFile;
+  std::error_code error;
+  if (options.calibration_texts.empty() && fs::exists(calibrated, error)) {
+    KS_ASSIGN_OR_RETURN(QuantizedLayers layers, LoadCalibrated(calibrated, source.spec, weights_sha256));
+    KS_RETURN_IF_ERROR(KeepFp32(DenseLayers(source.spec), options.fp32_layers, layers));
+    return layers;
+  }
+  if (options.calibration_texts.empty()) return RoundLayers(source.spec, weights, options.fp32_layers);
+  KS_ASSIGN_OR_RETURN(const PackedTexts texts,
+                      PackTexts(*source.tokenizer, options.calibration_texts, source.window, kMaxCalibrationTokens));
+  const CalibrationOptions calibration = {.fp32_layers = options.fp32_layers, .progress = options.progress};
+  KS_ASSIGN_OR_RETURN(QuantizedLayers layers, CalibrateLayers(source.spec, weights, texts, calibration));
+  if (!options.save_calibrated.empty()) {
+    KS_RETURN_IF_ERROR(SaveCalibrated(options.save_calibrated, source.spec, layers, weights_sha256));
+  }
+  return layers;
 }
 
 Int8Description Describe(const ClassifierSpec& spec, const QuantizedLayers& layers) {
@@ -184,11 +223,13 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   const bool int8 = Wants(options, "int8");
   KS_ASSIGN_OR_RETURN(const Source source, ReadSource(options));
   KS_ASSIGN_OR_RETURN(const PackageWeights weights, PackageWeights::Plan(source.checkpoint, source.spec));
+  KS_ASSIGN_OR_RETURN(const SourceHashes hashes, HashSource(options.checkpoint_dir, source.checkpoint.files()));
   Manifest manifest;
+  manifest.source_sha256 = hashes.all;
   QuantizedLayers layers;
   if (int8) {
     progress("quantisation");
-    KS_ASSIGN_OR_RETURN(layers, RoundLayers(source.spec, weights, options.fp32_layers));
+    KS_ASSIGN_OR_RETURN(layers, Quantize(options, source, weights, hashes.weights));
     manifest.int8 = Describe(source.spec, layers);
   }
   KS_ASSIGN_OR_RETURN(PackageWriter writer, PackageWriter::Create(options.output_dir, {.replace = options.overwrite}));
@@ -215,7 +256,6 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   manifest.precisions = options.precisions;
   manifest.gate_skipped = int8 && fp32 && !options.gate;
   KS_ASSIGN_OR_RETURN(manifest.self_checks, MakeSelfChecks(manifest, *source.tokenizer, writer.directory()));
-  KS_ASSIGN_OR_RETURN(manifest.source_sha256, HashSource(options.checkpoint_dir, source.checkpoint.files()));
   KS_RETURN_IF_ERROR(writer.Finish(manifest));
   if (options.gate) {
     progress("gate");

@@ -24,6 +24,11 @@ struct ConvertOptions {
   std::vector<std::string> labels;  // instead of config.json's, in the order of the logits; empty: config.json's
   int max_length = 0;               // the window in tokens, special ones included; 0: all positions of the model
   float temperature = 1.0f;         // kept in the manifest
+  // Texts to fit the int8 weights to (convert/calibrate.h); empty: int8_calibrated.safetensors beside the checkpoint where
+  // there is one, otherwise each weight is rounded alone.
+  std::vector<std::string> calibration_texts;
+  std::filesystem::path
+      save_calibrated;  // where to keep what the texts gave (convert/calibrated_file.h); empty: nowhere
   std::vector<std::string> fp32_layers;                 // dense layers that int8 leaves in fp32 (model/dense_layers.h)
   std::function<void(std::string_view step)> progress;  // told what begins: "weights", "graphs", ...; may be empty
   // Asked once the package is whole, in the directory given, and before it is put in place; may add validation.json. Its
@@ -48,7 +53,7 @@ struct ConvertReport {
 // Errors, each naming file and field or tensor, what was expected and what was found:
 //   kInvalidArgument     config.json or tokenizer.json cannot be used; an option out of its range
 //   kFailedPrecondition  a sound model that this program cannot convert; an output_dir that is not a package; what the
-//                        gate says
+//                        gate says; calibrated weights of another checkpoint
 //   kNotFound            no such directory, no tokenizer.json, no weights, a tensor missing
 //   kDataLoss            damaged weights, or weights that contradict config.json or hold a NaN
 //   kAlreadyExists       output_dir exists and options.overwrite is false

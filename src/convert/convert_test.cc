@@ -14,6 +14,7 @@
 #include "base/testing/temp_directory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
+#include "convert/calibrated_file.h"
 #include "convert/testing/tiny_checkpoint.h"
 #include "model/weights.h"
 #include "package/package.h"
@@ -208,6 +209,39 @@ TEST_F(ConvertTest, ListsTheLayersThatThereAre) {
   ExpectError(absl::StatusCode::kInvalidArgument, "layer.1.ffn.out; found layer.2.qkv");
   options_.precisions = {"fp32"};
   ExpectError(absl::StatusCode::kInvalidArgument, "keep-fp32: expected int8 among the precisions");
+}
+
+TEST_F(ConvertTest, PacksWhatACalibrationLeftBesideTheCheckpoint) {
+  WriteCheckpoint();
+  options_.calibration_texts = {"good movie", "this is not great", "bad", "awful, awful, awful!", "i love the movie"};
+  options_.save_calibrated = options_.checkpoint_dir / kCalibratedFile;
+  const auto calibrated = Convert(options_);
+  ASSERT_TRUE(calibrated.ok()) << calibrated.status();
+  EXPECT_TRUE(calibrated->manifest.int8.calibrated);
+  const std::vector<std::string> bytes = PackageBytes(options_.output_dir);
+
+  options_.calibration_texts = {};
+  options_.save_calibrated.clear();
+  options_.overwrite = true;
+  ASSERT_TRUE(Convert(options_).ok());
+  EXPECT_EQ(PackageBytes(options_.output_dir), bytes);
+  options_.fp32_layers = {"layer.1.ffn.in"};
+  EXPECT_THAT(Convert(options_)->manifest.int8.fp32_layers, ElementsAre("layer.1.ffn.in"));
+
+  fs::remove_all(options_.output_dir);
+  const std::string old = ReadInput(kCalibratedFile);
+  WriteCheckpoint({.seed = 2});
+  WriteInput(kCalibratedFile, old);
+  ExpectError(absl::StatusCode::kFailedPrecondition, "int8_calibrated.safetensors: made for weights of sha256 ");
+}
+
+TEST_F(ConvertTest, RefusesACalibrationThatHasNoUse) {
+  WriteCheckpoint();
+  options_.save_calibrated = root_ / "x";
+  ExpectError(absl::StatusCode::kInvalidArgument, "save-calibrated: expected texts to calibrate on, found none");
+  options_.calibration_texts = {"good"};
+  options_.precisions = {"fp32"};
+  ExpectError(absl::StatusCode::kInvalidArgument, "calibration: expected int8 among the precisions");
 }
 
 TEST_F(ConvertTest, RefusesPrecisionsThatThereAreNot) {

@@ -62,6 +62,15 @@ absl::StatusOr<QuantizedLayers> RoundLayers(const ClassifierSpec& spec, const Pa
   return quantized;
 }
 
+absl::Status KeepFp32(std::span<const DenseLayer> layers, std::span<const std::string> names,
+                      QuantizedLayers& quantized) {
+  KS_RETURN_IF_ERROR(CheckLayerNames(layers, names));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (std::find(names.begin(), names.end(), layers[i].name) != names.end()) quantized.dense[i].reset();
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckLayerNames(std::span<const DenseLayer> layers, std::span<const std::string> names) {
   for (const std::string& name : names) {
     const bool known =

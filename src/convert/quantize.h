@@ -50,6 +50,10 @@ QuantizedDense RoundDense(const FloatDense& dense);
 absl::StatusOr<QuantizedLayers> RoundLayers(const ClassifierSpec& spec, const PackageWeights& weights,
                                             std::span<const std::string> fp32_layers);
 
+// Leaves the layers called `names` in fp32, whatever was made of them. Errors: as CheckLayerNames.
+absl::Status KeepFp32(std::span<const DenseLayer> layers, std::span<const std::string> names,
+                      QuantizedLayers& quantized);
+
 // kInvalidArgument unless each of `names` is one of `layers`.
 absl::Status CheckLayerNames(std::span<const DenseLayer> layers, std::span<const std::string> names);
 
