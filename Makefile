@@ -7,12 +7,13 @@
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
 #   make slow      the full runs: parity, truth, a minute of each fuzzer
 #   make bench     the benchmarks against others
+#   make train     fine-tunes the default model (hours; training/README.md)
 #   make format    formats the C++ sources in place
-#   make clean     removes what was built; what was fetched stays
+#   make clean     removes what was built; what was fetched or trained stays
 PREFIX ?= /usr/local
 ARGS ?=
 
-.PHONY: run test install check slow bench venv-torch format clean
+.PHONY: run test install check slow bench train venv-torch format clean
 .DEFAULT_GOAL := run
 
 run:
@@ -43,6 +44,9 @@ bench:
 	@scripts/setup test
 	@scripts/bench
 
+train:
+	@scripts/train
+
 venv-torch:
 	@scripts/setup-torch
 
@@ -50,4 +54,4 @@ format:
 	@scripts/format
 
 clean:
-	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name js -exec rm -rf {} + 2>/dev/null || true
+	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name venv-training ! -name training ! -name js -exec rm -rf {} + 2>/dev/null || true
