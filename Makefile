@@ -6,7 +6,7 @@
 #   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
 #   make slow      the full runs: parity, truth, a minute of each fuzzer
-#   make bench     the benchmarks against others
+#   make bench     the micro-benchmarks, then the program against its peers: writes docs/benchmarks.md
 #   make train     fine-tunes the default model (hours; training/README.md)
 #   make format    formats the C++ sources in place
 #   make clean     removes what was built; what was fetched or trained stays
@@ -42,7 +42,7 @@ slow:
 
 bench:
 	@scripts/setup test
-	@scripts/bench
+	@scripts/bench $(ARGS)
 
 train:
 	@scripts/train
@@ -54,4 +54,4 @@ format:
 	@scripts/format
 
 clean:
-	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name venv-training ! -name training ! -name js -exec rm -rf {} + 2>/dev/null || true
+	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name venv ! -name venv-torch ! -name venv-training ! -name training ! -name js ! -name bench -exec rm -rf {} + 2>/dev/null || true

@@ -17,7 +17,8 @@ struct Caller {
   absl::Status status;
 };
 
-// Asks from `start` on until `end`; what comes back after that is not counted.
+// Asks until `end`. What is answered from `start` to `end` counts, whenever it was asked for: otherwise a slow engine would
+// lose what is on its way.
 void AskUntil(Engine& engine, std::span<const std::string> texts, size_t first, TimePoint start, TimePoint end,
               const Clock& clock, Caller& caller) {
   size_t next = first;
@@ -29,7 +30,7 @@ void AskUntil(Engine& engine, std::span<const std::string> texts, size_t first, 
       return;
     }
     const TimePoint answered = clock.Now();
-    if (asked >= start && answered <= end) {
+    if (answered >= start && answered <= end) {
       caller.times.push_back(answered - asked);
       caller.tokens += result->results[0].tokens;
     }

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""ONNX Runtime from Python: its transformer optimiser, then quantize_dynamic (QInt8, per channel) for the int8 variants."""
+import os
+import pathlib
+import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "shared"))
+import common  # noqa: E402
+
+OPTIMISED = "onnxruntime.transformers.optimizer, opt_level 0, bert"
+QUANTISED = "quantize_dynamic, QInt8, per channel"
+VARIANTS = {
+    "fp32": {"graph": OPTIMISED, "threads": 2},
+    "fp32-1": {"graph": OPTIMISED, "threads": 1},
+    "int8": {"graph": f"{OPTIMISED}; {QUANTISED}", "threads": 2},
+    "int8-1": {"graph": f"{OPTIMISED}; {QUANTISED}", "threads": 1},
+    "int8-plain": {"graph": QUANTISED, "threads": 2},
+    "int8-plain-1": {"graph": QUANTISED, "threads": 1},
+}
+
+
+def make_graphs(model):
+    """The files of the variants, made once beside model.onnx."""
+    import json
+
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    config = json.loads((model / "config.json").read_text())
+    optimised = model / "ort-optimised.onnx"
+    if not optimised.exists():
+        made = optimizer.optimize_model(
+            str(model / "model.onnx"), model_type="bert", opt_level=0,
+            num_heads=config.get("num_attention_heads") or config["n_heads"],
+            hidden_size=config.get("hidden_size") or config["dim"])
+        made.save_model_to_file(str(optimised))
+    for source, target in ((optimised, model / "ort-int8.onnx"), (model / "model.onnx", model / "ort-int8-plain.onnx")):
+        if not target.exists():
+            quantize_dynamic(str(source), str(target), per_channel=True, weight_type=QuantType.QInt8,
+                             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+
+
+def load(model, settings, plan):
+    import numpy
+    import onnxruntime
+
+    model = pathlib.Path(model)
+    if plan is not None:
+        make_graphs(model)
+    name = "ort-optimised.onnx"
+    if QUANTISED in settings["graph"]:
+        name = "ort-int8.onnx" if OPTIMISED in settings["graph"] else "ort-int8-plain.onnx"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings["threads"]
+    session = onnxruntime.InferenceSession(str(model / name), options, providers=["CPUExecutionProvider"])
+    return lambda ids: session.run(None, {"input_ids": ids, "attention_mask": numpy.ones_like(ids)})[0]
+
+
+if __name__ == "__main__":
+    common.main(VARIANTS, load, ["onnxruntime"])

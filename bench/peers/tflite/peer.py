@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""LiteRT (TensorFlow Lite) with its XNNPACK delegate; converted from PyTorch by litert-torch, a file for each shape."""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "shared"))
+import common  # noqa: E402
+
+VARIANTS = {
+    "fp32": {"precision": "fp32", "shapes": "static, a file each", "threads": 2},
+    "fp32-1": {"precision": "fp32", "shapes": "static, a file each", "threads": 1},
+}
+# Texts are padded to the next of these: the converter fixes the shape.
+LENGTHS = (16, 32, 64, 128, 256)
+
+
+def convert(model, batch, tokens, target):
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import litert_torch
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    network = AutoModelForSequenceClassification.from_pretrained(model, dtype=torch.float32, attn_implementation="eager").eval()
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids, mask):
+            return self.network(input_ids=ids, attention_mask=mask).logits
+
+    ids = torch.ones(batch, tokens, dtype=torch.int64)
+    litert_torch.convert(Logits().eval(), (ids, torch.ones_like(ids))).export(str(target))
+
+
+def load(model, settings, _):
+    import numpy
+    from ai_edge_litert.interpreter import Interpreter
+
+    runners = {}
+
+    def runner(batch, tokens):
+        if (batch, tokens) not in runners:
+            file = pathlib.Path(model) / f"litert-{batch}x{tokens}.tflite"
+            if not file.exists():
+                convert(model, batch, tokens, file)
+            runners[batch, tokens] = Interpreter(str(file), num_threads=settings["threads"]).get_signature_runner()
+        return runners[batch, tokens]
+
+    def logits(ids):
+        batch, tokens = ids.shape
+        padded = next(length for length in LENGTHS if length >= tokens)
+        rows, mask = numpy.zeros((2, batch, padded), dtype=numpy.int64)
+        rows[:, :tokens], mask[:, :tokens] = ids, 1
+        return next(iter(runner(batch, padded)(args_0=rows, args_1=mask).values()))
+
+    return logits
+
+
+if __name__ == "__main__":
+    common.main(VARIANTS, load, ["ai-edge-litert", "litert-torch"])
