@@ -6,6 +6,7 @@ from sides import BASELINE, SIDES
 
 GPU = ("nvidia", "triton", "cuda_")
 GPU_LIBRARIES = ("libtorch_cuda", "libtorch_nvshmem", "libc10_cuda", "libcaffe2_nvrtc")
+FIGURES = ("cold", "p50", "p99", "rps", "memory", "size")
 INSTALLERS = ("pip", "setuptools", "wheel", "_distutils_hack", "pkg_resources")
 
 
@@ -67,6 +68,20 @@ def figures(server):
             "memory": server["resident_bytes"], "size": server["install_bytes"]}
 
 
+def best_peer_row(served):
+    """Ours in INT8 against whichever peer is best in each column, named there; None until both are there."""
+    ours = next((values for side, values in served.items() if side.key == "ours-int8"), None)
+    peers = {side: values for side, values in served.items() if side.peer != "ours"}
+    if ours is None or not peers:
+        return None
+    row = ["KubeSentiment INT8, against the best peer of the column"]
+    for key in FIGURES:
+        side = (max if key == "rps" else min)(peers, key=lambda one: peers[one][key])
+        theirs = peers[side][key]
+        row.append(f"{ratio(ours[key] / theirs if key == 'rps' else theirs / ours[key])} ({side.title})")
+    return row
+
+
 def server_tables(found):
     served = {side: figures(found[side.key]["server"]) for side in SIDES if found.get(side.key, {}).get("server")}
     base = next((values for side, values in served.items() if side.key == BASELINE), None)
@@ -77,11 +92,12 @@ def server_tables(found):
                          f"{values['rps']:,.0f}", megabytes(values["memory"]), megabytes(values["size"])])
         if base:
             ratios.append([side.title, *(ratio(values[key] / base[key] if key == "rps" else base[key] / values[key])
-                                         for key in ("cold", "p50", "p99", "rps", "memory", "size"))])
+                                         for key in FIGURES)])
     load = [[side.title, *(f"{row['requests_per_second']:,.0f} ({row['p50_ms']:.1f} / {row['p99_ms']:.1f})"
                            for row in found[side.key]["server"]["load"].values())] for side in served]
+    best = best_peer_row(served)
     connections = list(found[next(iter(served)).key]["server"]["load"]) if served else []
-    return (table(head, ratios), table(head, absolute),
+    return (table(head, ratios) + ("\n" + table(["", *head[1:]], [best]) if best else ""), table(head, absolute),
             table(["requests/s (P50 / P99 ms)", *(f"{count} connections" for count in connections)], load))
 
 
@@ -150,8 +166,8 @@ load with it; int8: {peak}. Kernel {kernel}, Python {python}.
 {warning}One tweet a request (semeval2017/test), the default model (MiniLM, 6 layers of 384), keep-alive, closed loop. Cold start runs
 from before the process is made to the last byte of its first answer, files in the page cache, the median of several. P50 and
 P99 are those of one connection, requests a second the best of 1, 8 and 64. Memory is resident after the load. Install size
-counts what serving needs with the model: without installers, without what only makes the model, and of PyTorch without its
-GPU libraries.
+counts what serving needs with the model: without Python or the system's libraries, without installers and what only makes the
+model, and of PyTorch without its GPU libraries.
 
 ## Against the founding baseline: transformers + PyTorch fp32 behind FastAPI
 How many times better; more is better in every column.
@@ -190,12 +206,12 @@ def write(root, results, target):
     found = {side.key: json.loads(file.read_text()) for side in SIDES if (file := results / f"{side.key}.json").exists()}
     machine = json.loads((results / "machine.json").read_text())
     ratios, absolute, load = server_tables(found)
-    peak = f"{machine['vnni_gops']:.0f} GOP/s a core, a register-only VNNI loop in the same run" if machine["vnni_gops"] else "no VNNI"
+    peak = f"{machine['vnni_gops']:.0f} GOP/s a core, a register-only VNNI loop in the same run" if machine["vnni_gops"] else "peak not measured"
     versions = {}
     for result in found.values():
         for measured in result.get("measured", {}).values():
             versions |= measured["versions"]
-    own = next((result["server"] for key, result in found.items() if key.startswith("ours") and result.get("server")), {})
+    own = next((result["server"] for key, result in found.items() if key == "ours-int8" and result.get("server")), {})
     sizes = (f"`make install COMPONENT=runtime` takes {megabytes(own['install_bytes'])}, all of it "
              f"{megabytes(own['full_install_bytes'])}.\n" if own else "")
     texts = len(next((result["reference"]["minilm"] for result in found.values() if "reference" in result), []))
@@ -204,8 +220,8 @@ def write(root, results, target):
         date=machine["date"], cpu=machine["cpu"], cores=machine["cores"], kernel=machine["kernel"], python=machine["python"],
         peak=peak, ratios=ratios, absolute=absolute, load=load, sizes=sizes, minilm=latency_table(found, "minilm"), texts=texts,
         distilbert=latency_table(found, "distilbert"), answers=answers_table(found),
-        warning="" if machine["load_before"] < 0.5 else
-        f"**The machine was not idle: its load was {machine['load_before']:.1f} when this began. Trust ratios at most.**\n\n",
+        warning="" if machine["busy_before"] < 0.05 else
+        f"**The machine was {machine['busy_before']:.0%} busy with other things when this began: trust ratios at most.**\n\n",
         versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
         tflite=reason.read_text().strip() if reason.exists() else "not run."))
     folder = target.parent / "benchmarks"

@@ -25,13 +25,13 @@ def result(served, latency=4.0):
 
 
 class Report(unittest.TestCase):
-    def write(self, results):
+    def write(self, results, busy=0.01):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             for key, value in results.items():
                 (root / f"{key}.json").write_text(json.dumps(value))
             (root / "machine.json").write_text(json.dumps(
-                {"cpu": "Some CPU", "cores": 2, "kernel": "6.1", "python": "3.11", "date": "2026-01-31", "load_before": 0.1,
+                {"cpu": "Some CPU", "cores": 2, "kernel": "6.1", "python": "3.11", "date": "2026-01-31", "busy_before": busy,
                  "vnni_gops": 470.2}))
             report.write(root, root, root / "benchmarks.md")
             return (root / "benchmarks.md").read_text(), (root / "benchmarks" / "latency.svg").read_text()
@@ -41,10 +41,15 @@ class Report(unittest.TestCase):
         ratios = "| KubeSentiment INT8 | 80 x | 20 x | 20 x | 10 x | 1.0 x | 1.0 x |"
         figures = "| KubeSentiment INT8 | 50 ms | 0.50 ms | 1.00 ms | 2,000 | 100 MB | 100 MB |"
         self.assertLess(page.index(ratios), page.index(figures))
+        self.assertIn("against the best peer of the column | 80 x (PyTorch fp32, eager, 2 threads (baseline)) |", page)
         self.assertIn("470 GOP/s", page)
         self.assertIn("all of it 200 MB", page)
-        self.assertNotIn("not idle", page)
+        self.assertNotIn("busy with other things", page)
         self.assertIn("KubeSentiment INT8", plot)
+
+    def test_a_busy_machine_is_confessed(self):
+        page, _ = self.write({"torch-fp32": result(server(4.0, 10.0, 100))}, busy=0.4)
+        self.assertIn("**The machine was 40% busy with other things", page)
 
     def test_a_side_that_failed_says_why(self):
         page, _ = self.write({"torch-fp32": result(server(4.0, 10.0, 100)), "openvino-int8": {"failure": "no such file a|b"}})

@@ -116,7 +116,9 @@ class Ours:
                 "--access-log=false", *self.flags()]
 
     def sizes(self):
-        return self.tools.sizes()
+        """The runtime component serves int8 alone."""
+        sizes = self.tools.sizes()
+        return sizes if self.precision == "int8" else sizes | {"install_bytes": sizes["full_install_bytes"]}
 
 
 class Peer:
@@ -256,6 +258,19 @@ def prepare_models(sides):
                         ROOT / "models" / "default", WORK / "models"], check=True, stdout=log, stderr=log)
 
 
+def busy_share():
+    """How busy the machine is with other things: the share of its time that was not idle over one second."""
+    def times():
+        with open("/proc/stat", encoding="utf-8") as file:
+            fields = [int(field) for field in file.readline().split()[1:]]
+        return fields[3] + fields[4], sum(fields)
+
+    idle, everything = times()
+    time.sleep(1)
+    idle_after, everything_after = times()
+    return 1 - (idle_after - idle) / (everything_after - everything)
+
+
 def machine(build):
     """What the numbers stand on; the peak of the CPU's int8 instruction from our own loop, measured now."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -263,12 +278,14 @@ def machine(build):
     value = lambda name: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "unknown")  # noqa: E731
     found = {"cpu": value("model name"), "flags": [flag for flag in value("flags").split() if flag.startswith(("avx", "amx"))],
              "cores": CORES, "kernel": platform.release(), "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
-             "load_before": os.getloadavg()[0], "vnni_gops": None}
+             "busy_before": busy_share(), "vnni_gops": None}
     program = next((path for path in (build / "src/kernels/kernels_benchmark", ROOT / "build/dev/src/kernels/kernels_benchmark")
                     if path.exists()), None)
     if program:
-        done = subprocess.run([program, "--benchmark_filter=VnniPeak", "--benchmark_format=json"], capture_output=True, check=False)
-        rows = json.loads(done.stdout)["benchmarks"] if done.returncode == 0 and done.stdout.startswith(b"{") else []
+        out = WORK / "peak.json"
+        subprocess.run([program, "--benchmark_filter=VnniPeak", f"--benchmark_out={out}", "--benchmark_out_format=json"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        rows = json.loads(out.read_text())["benchmarks"] if out.exists() and out.stat().st_size > 0 else []
         found["vnni_gops"] = rows[0].get("GOP/s") if rows else None
     return found
 
