@@ -89,6 +89,13 @@ class Server:
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode()
 
+    def wait_log(self, text: str, seconds=30.0):
+        """Until `text` has been logged: a line may be written a little after what it tells of."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"expected {text} in the log, found {self.log}"
+            time.sleep(0.01)
+
     def request(self, method, path, body=None, headers=None, timeout=30) -> Answer:
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
         try:

@@ -444,8 +444,8 @@ TEST_F(OnnxBackendOnPackage, RunsBehindALinkThatMovesOn) {
 }
 
 TEST_F(OnnxBackendOnPackage, NamesAPrecisionThatThePackageLacks) {
-  const auto backend = OnnxBackend::Open(OpenPackage(scratch_ / "package"), {.precision = "int8"});
-  ExpectError(backend.status(), absl::StatusCode::kFailedPrecondition, "no precision int8, it has fp32");
+  const auto backend = OnnxBackend::Open(OpenPackage(scratch_ / "package"), {.precision = "int4"});
+  ExpectError(backend.status(), absl::StatusCode::kFailedPrecondition, "no precision int4, it has fp32");
 }
 
 TEST_F(OnnxBackendOnPackage, NamesThePackagesFileThatIsDamaged) {
