@@ -40,6 +40,8 @@ def model_bytes(folder, side):
     elif side.peer == "onnxruntime":
         names.append("ort-int8-plain.onnx" if "plain" in side.variant else
                      "ort-int8.onnx" if side.kind == "int8" else "ort-optimised.onnx")
+    elif side.peer == "tflite":
+        names += [file.name for file in folder.glob("litert-int8-1x*.tflite" if side.kind == "int8" else "litert-1x*.tflite")]
     else:
         names += ["nncf-int8.xml", "nncf-int8.bin"] if side.kind == "int8" else ["model.onnx"]
     return sum((folder / name).stat().st_size for name in names if (folder / name).exists())
@@ -194,7 +196,7 @@ Share of {texts} tweets with PyTorch fp32's label; on the random weights the RMS
 
 {answers}
 ## How it was run
-{versions}. TensorFlow Lite: {tflite}
+{versions}.
 
     make bench                           # all of it; goes on where it was stopped
     bench/run.py --only ours-int8        # one side, against the kept baseline
@@ -202,7 +204,7 @@ Share of {texts} tweets with PyTorch fp32's label; on the random weights the RMS
 """
 
 
-def write(root, results, target):
+def write(results, target):
     found = {side.key: json.loads(file.read_text()) for side in SIDES if (file := results / f"{side.key}.json").exists()}
     machine = json.loads((results / "machine.json").read_text())
     ratios, absolute, load = server_tables(found)
@@ -215,15 +217,13 @@ def write(root, results, target):
     sizes = (f"`make install COMPONENT=runtime` takes {megabytes(own['install_bytes'])}, all of it "
              f"{megabytes(own['full_install_bytes'])}.\n" if own else "")
     texts = len(next((result["reference"]["minilm"] for result in found.values() if "reference" in result), []))
-    reason = root / "bench" / "peers" / "tflite" / "REASON.md"
     target.write_text(PAGE.format(
         date=machine["date"], cpu=machine["cpu"], cores=machine["cores"], kernel=machine["kernel"], python=machine["python"],
         peak=peak, ratios=ratios, absolute=absolute, load=load, sizes=sizes, minilm=latency_table(found, "minilm"), texts=texts,
         distilbert=latency_table(found, "distilbert"), answers=answers_table(found),
         warning="" if machine["busy_before"] < 0.05 else
         f"**The machine was {machine['busy_before']:.0%} busy with other things when this began: trust ratios at most.**\n\n",
-        versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
-        tflite=reason.read_text().strip() if reason.exists() else "not run."))
+        versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items()))))
     folder = target.parent / "benchmarks"
     folder.mkdir(exist_ok=True)
     for name, svg in plots(found).items():

@@ -33,7 +33,7 @@ class Report(unittest.TestCase):
             (root / "machine.json").write_text(json.dumps(
                 {"cpu": "Some CPU", "cores": 2, "kernel": "6.1", "python": "3.11", "date": "2026-01-31", "busy_before": busy,
                  "vnni_gops": 470.2}))
-            report.write(root, root, root / "benchmarks.md")
+            report.write(root, root / "benchmarks.md")
             return (root / "benchmarks.md").read_text(), (root / "benchmarks" / "latency.svg").read_text()
 
     def test_ratios_stand_before_figures(self):

@@ -10,8 +10,8 @@ import argparse
 import importlib.metadata
 import json
 import math
+import os
 import pathlib
-import sys
 import time
 
 WINDOW = 256
@@ -108,11 +108,15 @@ def main(variants, load, packages):
     parser.add_argument("--port", type=int)
     arguments = parser.parse_args()
     settings = variants[arguments.variant]
-    logits = load(arguments.model, settings, json.loads(pathlib.Path(arguments.plan).read_text()) if arguments.plan else None)
+    plan = json.loads(pathlib.Path(arguments.plan).read_text()) if arguments.plan else None
+    output = os.dup(1)  # converters talk on standard output, which is for the result alone
+    os.dup2(2, 1)
+    logits = load(arguments.model, settings, plan)
     if arguments.command == "serve":
         serve(logits, arguments.model, arguments.port, settings["threads"] > 1)
         return
-    result = measure(logits, arguments.model, json.loads(pathlib.Path(arguments.plan).read_text()))
+    result = measure(logits, arguments.model, plan)
     result["versions"] = {package: importlib.metadata.version(package) for package in packages}
     result["settings"] = settings
-    json.dump(result, sys.stdout)
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump(result, file)

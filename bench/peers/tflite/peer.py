@@ -7,9 +7,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "shared"))
 import common  # noqa: E402
 
+INT8 = "ai-edge-quantizer, dynamic range, weights int8 per channel"
 VARIANTS = {
     "fp32": {"precision": "fp32", "shapes": "static, a file each", "threads": 2},
-    "fp32-1": {"precision": "fp32", "shapes": "static, a file each", "threads": 1},
+    "int8": {"precision": INT8, "shapes": "static, a file each", "threads": 2},
+    "int8-1": {"precision": INT8, "shapes": "static, a file each", "threads": 1},
 }
 # Texts are padded to the next of these: the converter fixes the shape.
 LENGTHS = (16, 32, 64, 128, 256)
@@ -35,6 +37,13 @@ def convert(model, batch, tokens, target):
     litert_torch.convert(Logits().eval(), (ids, torch.ones_like(ids))).export(str(target))
 
 
+def quantise(source, target):
+    from ai_edge_quantizer import quantizer, recipe
+
+    made = quantizer.Quantizer(str(source), recipe.dynamic_wi8_afp32()).quantize()
+    made.export_model(str(target), overwrite=True)
+
+
 def load(model, settings, _):
     import numpy
     from ai_edge_litert.interpreter import Interpreter
@@ -46,13 +55,18 @@ def load(model, settings, _):
             file = pathlib.Path(model) / f"litert-{batch}x{tokens}.tflite"
             if not file.exists():
                 convert(model, batch, tokens, file)
+            if settings["precision"] == INT8:
+                quantised = file.with_name(f"litert-int8-{batch}x{tokens}.tflite")
+                if not quantised.exists():
+                    quantise(file, quantised)
+                file = quantised
             runners[batch, tokens] = Interpreter(str(file), num_threads=settings["threads"]).get_signature_runner()
         return runners[batch, tokens]
 
     def logits(ids):
         batch, tokens = ids.shape
         padded = next(length for length in LENGTHS if length >= tokens)
-        rows, mask = numpy.zeros((2, batch, padded), dtype=numpy.int64)
+        rows, mask = numpy.zeros((2, batch, padded), dtype=numpy.int32)  # as the converter made them
         rows[:, :tokens], mask[:, :tokens] = ids, 1
         return next(iter(runner(batch, padded)(args_0=rows, args_1=mask).values()))
 
