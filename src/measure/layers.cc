@@ -93,7 +93,7 @@ const LayerDifference* LayerComparison::FirstOutside() const {
 
 double LayerTolerance(std::string_view precision, int layer) {
   if (precision == "int8") return 0.05 + 0.05 * layer;
-  return 1e-4;
+  return 1e-5;
 }
 
 absl::StatusOr<LayerComparison> CompareLayers(const TokenizedTexts& texts, Backend& reference, Backend& candidate,
