@@ -18,29 +18,26 @@ TextRuns OneByOne(int texts) {
   return runs;
 }
 
-// Lays texts out in batches of every size in turn.
-class BatchPlanner {
+// Deals texts out in batches. What is dealt is shuffled anew each time all have had their turn, so that a text meets
+// others and stands elsewhere.
+class BatchDealer {
  public:
-  BatchPlanner(const TokenizedTexts& texts, int max_tokens) : texts_(texts), max_tokens_(max_tokens) {
-    order_.resize(static_cast<size_t>(texts.size()));
-    std::iota(order_.begin(), order_.end(), 0);
-  }
+  BatchDealer(const TokenizedTexts& texts, int max_tokens) : texts_(texts), max_tokens_(max_tokens) {}
 
-  // All texts once, shuffled anew.
-  TextRuns NextRound() {
-    Shuffle();
+  // One batch of each size. A batch whose next text would exceed max_tokens stays smaller.
+  TextRuns Deal() {
     TextRuns runs;
-    size_t next = 0;
-    while (next < order_.size()) {
+    for (int size = kSmallestBatch; size <= kLargestBatch; ++size) {
       std::vector<int> run;
       int tokens = 0;
-      for (int k = 0; k < size_ && next < order_.size(); ++k, ++next) {
-        tokens += texts_.tokens(order_[next]);
-        if (tokens > max_tokens_ && !run.empty()) break;
-        run.push_back(order_[next]);
+      while (static_cast<int>(run.size()) < size) {
+        if (left_.empty()) Shuffle();
+        tokens += texts_.tokens(left_.back());
+        if (tokens > max_tokens_) break;
+        run.push_back(left_.back());
+        left_.pop_back();
       }
       runs.push_back(std::move(run));
-      size_ = size_ == kLargestBatch ? kSmallestBatch : size_ + 1;
     }
     return runs;
   }
@@ -48,14 +45,15 @@ class BatchPlanner {
  private:
   // Fisher and Yates, on a generator whose numbers the standard fixes: std::shuffle differs between libraries.
   void Shuffle() {
-    for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random_() % i]);
+    left_.resize(static_cast<size_t>(texts_.size()));
+    std::iota(left_.begin(), left_.end(), 0);
+    for (size_t i = left_.size(); i > 1; --i) std::swap(left_[i - 1], left_[random_() % i]);
   }
 
   const TokenizedTexts& texts_;
   const int max_tokens_;
-  std::vector<int> order_;
+  std::vector<int> left_;  // of this turn, dealt from the back
   std::mt19937_64 random_{1};
-  int size_ = kSmallestBatch;
 };
 
 class Checker {
@@ -68,22 +66,18 @@ class Checker {
 
   absl::StatusOr<InvarianceResult> Run() {
     KS_ASSIGN_OR_RETURN(alone_, RunTexts(texts_, OneByOne(texts_.size()), workers_, nullptr));
-    BatchPlanner planner(texts_, workers_.front()->facts().max_tokens);
-    // Some batches stay smaller for want of texts or room, so not every place can always be filled.
+    BatchDealer dealer(texts_, workers_.front()->facts().max_tokens);
     int places_before = -1;
-    while (result_.places > places_before && result_.places < kBatchPlaces) {
+    // Where batches stay smaller for want of room, not every place can be filled.
+    while (result_.batched < texts_.size() || (result_.places < kBatchPlaces && result_.places > places_before)) {
       places_before = result_.places;
-      // So many rounds as hold every size once.
-      const int rounds = 1 + kBatchPlaces / std::max(1, texts_.size());
-      for (int round = 0; round < rounds && result_.places < kBatchPlaces; ++round) {
-        KS_RETURN_IF_ERROR(RunRound(planner.NextRound()));
-      }
+      KS_RETURN_IF_ERROR(RunBatches(dealer.Deal()));
     }
     return result_;
   }
 
  private:
-  absl::Status RunRound(const TextRuns& runs) {
+  absl::Status RunBatches(const TextRuns& runs) {
     return ForEachRun(workers_, runs.size(), [&](Backend& worker, size_t i) -> absl::Status {
       RunBuffers buffers;
       KS_ASSIGN_OR_RETURN(const Logits logits, worker.Run(buffers.Pack(texts_, runs[i])));

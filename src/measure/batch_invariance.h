@@ -24,10 +24,10 @@ struct InvarianceResult {
   std::optional<int> first_different;  // the first such example
 };
 
-// Runs every text alone and then in batches of kSmallestBatch to kLargestBatch texts in turn, in a shuffled order, so
-// that each text meets others and stands elsewhere; as often as it takes to fill every place, at least once. Compares
-// the bits of the logits. A batch that would exceed the backends' max_tokens is made of fewer texts; with max_tokens of
-// kLargestBatch times the window there is none.
+// Runs every text alone and then in batches, one of each size from kSmallestBatch to kLargestBatch after the other, the
+// texts shuffled, until every text has been in one and every place has held one. Compares the bits of the logits. A
+// batch that would exceed the backends' max_tokens is made of fewer texts; with max_tokens of kLargestBatch times the
+// window there is none. Blocks; `texts` must not be empty.
 // Errors: of Backend::Run.
 absl::StatusOr<InvarianceResult> CheckBatchInvariance(const TokenizedTexts& texts, const Workers& workers,
                                                       const TextProgress& progress);

@@ -37,8 +37,8 @@ struct LayerComparison {
 inline constexpr int kWorstLayerTexts = 5;
 
 // The relative difference of one text's hidden states that is no sign of a mistake, for a candidate of `precision`
-// against an fp32 reference: another order of summation in fp32; in int8 what rounding to 8 bits leaves behind `layer`
-// layers (0 behind the embeddings), which grows with each.
+// against an fp32 reference: another order of summation in fp32; in int8 what float16 leaves of the embeddings (`layer`
+// 0) and rounding to 8 bits behind `layer` layers, which grows with each. Some three times what a sound model shows.
 double LayerTolerance(std::string_view precision, int layer);
 
 // Runs `texts` one by one through both sides by Backend::RunTraced and compares each tap. Where one side shows a layer

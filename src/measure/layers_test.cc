@@ -78,11 +78,11 @@ TEST(CompareLayers, NamesTheFirstLayerAndTheTexts) {
 
 TEST(CompareLayers, AllowsInt8WhatRoundingLeaves) {
   TracedBackend reference({});
-  TracedBackend int8({.precision = "int8", .disturbed_tap = "layer.1", .disturbance = 0.06f});
+  TracedBackend int8({.precision = "int8", .disturbed_tap = "layer.1", .disturbance = 0.07f});
   const auto found = CompareLayers(kTexts, reference, int8, nullptr);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->FirstOutside(), nullptr);
-  TracedBackend broken({.precision = "int8", .disturbed_tap = "embeddings", .disturbance = 0.06f});
+  TracedBackend broken({.precision = "int8", .disturbed_tap = "embeddings", .disturbance = 0.01f});
   const auto worse = CompareLayers(kTexts, reference, broken, nullptr);
   ASSERT_TRUE(worse.ok()) << worse.status();
   ASSERT_NE(worse->FirstOutside(), nullptr);

@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 
+import numpy
 import pytest
 
 import support
@@ -113,6 +114,70 @@ def test_swapped_labels_fail_accuracy_and_checkpoint(data, tmp_path):
     assert done.returncode == 1
     assert "validation failed: label 0 is POSITIVE" in done.stderr.decode()
     assert "says NEGATIVE (--checkpoint)" in done.stderr.decode()
+
+
+INT8 = ["--candidate", "int8", "--reference", "fp32"]
+
+
+@pytest.fixture(scope="module")
+def half_again(tmp_path_factory):
+    """The scales of one INT8 matrix multiplied by 1.5."""
+    def change(tensors):
+        tensors["layer.2.ffn.out.scales"] *= 1.5
+    return tamper.change_int8(support.MODEL, tmp_path_factory.mktemp("half_again") / "package", change)
+
+
+@pytest.fixture(scope="module")
+def shuffled(tmp_path_factory):
+    """The INT8 scales in another order, of every matrix."""
+    def change(tensors):
+        random = numpy.random.default_rng(1)
+        for name in tensors:
+            if name.endswith(".scales"):
+                random.shuffle(tensors[name])
+    return tamper.change_int8(support.MODEL, tmp_path_factory.mktemp("shuffled") / "package", change)
+
+
+def test_a_sound_int8_passes(data):
+    done = validate(support.MODEL, "--data", data, "--min-agreement", "98%", "--max-accuracy-loss", "2%", "--layers", sides=INT8)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_wrong_scales_of_one_matrix_fail_and_the_layer_is_named(half_again, data, tmp_path):
+    done = validate(half_again, "--data", data, "--layers", "--report", tmp_path / "r.json", sides=INT8)
+    assert done.returncode == 1, done.stdout.decode()
+    message = done.stderr.decode()
+    assert message.startswith("validation failed: the mean |difference| of the probabilities is ")
+    assert "(--mean-diff)" in message and "rows.jsonl line " in message
+    assert "the sides part at layer.2, where" in message
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["layers"]["first_outside"] == "layer.2"
+
+
+def test_shuffled_scales_fail(shuffled, data):
+    done = validate(shuffled, "--data", data, sides=INT8)
+    assert done.returncode == 1, done.stdout.decode()
+    message = done.stderr.decode()
+    assert "(--mean-diff)" in message and "(--min-agreement)" in message and "(accuracy-significance)" in message
+    assert "try --layers" in message
+
+
+def test_nothing_but_a_gate_sees_the_tampered_package(half_again):
+    """The tampered packages are signed: without a gate nothing sees what is wrong with them."""
+    done = support.run("predict", "--model", half_again, "--precision", "int8", "I love this")
+    assert done.returncode == 0, done.stderr
+
+
+def test_int8_has_the_same_bits_alone_and_in_batches(tiny, rows, tmp_path):
+    done = support.run("convert", tiny / "checkpoint", "--output", tmp_path / "package", "--no-gate")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "a.txt").write_text("".join(t + "\n" for t, _ in rows), encoding="utf-8")
+    done = validate(tmp_path / "package", "--data", tmp_path / "a.txt", "--min-agreement", "0", "--mean-diff", "1",
+                    "--batch-invariance", "--json", sides=INT8)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["batch_invariance"]
+    assert results[-1]["isa"] == "scalar" and len(results) > 1
+    assert all(r["different"] == 0 and r["places"] == 2079 and r["texts"] == 200 for r in results)
 
 
 def test_bounds_on_accuracy_need_labels(rows, tmp_path):
