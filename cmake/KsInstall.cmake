@@ -2,11 +2,13 @@
 #
 #   bin/kubesentiment
 #   lib/libonnxruntime.so.1                      beside the program; other libraries are the system's
+#   lib/libkubesentiment_torch.so                the PyTorch backend, where it was built; opened only when asked for
 #   share/kubesentiment/models/default/          the package of the default model
 #   share/doc/kubesentiment/                     licences, ours and those of what is shipped
 #
 # The component `runtime` is what serving int8 needs. A package is whole without the rest: `fp32` adds the other precision
-# (and what the PyTorch backend reads), `portable` the graph that other programs read, over fp32's weights.
+# (and what the PyTorch backend reads), `portable` the graph that other programs read, over fp32's weights. `pytorch` is
+# the PyTorch backend (src/backend/torch/CMakeLists.txt).
 install(TARGETS kubesentiment RUNTIME DESTINATION bin COMPONENT runtime)
 file(REAL_PATH "${OnnxRuntime_LIBRARY}" _ks_onnxruntime)
 install(FILES "${_ks_onnxruntime}" DESTINATION lib RENAME libonnxruntime.so.1 COMPONENT runtime)
