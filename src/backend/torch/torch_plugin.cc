@@ -58,7 +58,9 @@ absl::StatusOr<TorchPlugin> OpenTorchPlugin(const std::filesystem::path& path) {
   }
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) {
-    return FailedPrecondition("backend pytorch: ", path.string(), " cannot be opened: ", LastLoaderError());
+    return FailedPrecondition(
+        "backend pytorch: ", path.string(), " cannot be opened: ", LastLoaderError(),
+        "; LibTorch's libraries belong in torch/ beside it, or where they were when it was built");
   }
   absl::StatusOr<TorchPlugin> plugin = ResolveAll(library);
   if (!plugin.ok()) return WithContext(plugin.status(), Cat("backend pytorch: ", path.string()));

@@ -29,6 +29,7 @@ TEST(OpenTorchPlugin, NamesAFileThatIsNoLibrary) {
   const TempDirectory directory;
   std::ofstream(directory / "lib.so") << "something else";
   ExpectRefused(directory / "lib.so", "cannot be opened: ");
+  ExpectRefused(directory / "lib.so", "LibTorch's libraries belong in torch/ beside it");
 }
 
 TEST(OpenTorchPlugin, NamesALibraryThatIsNoPlugin) {
