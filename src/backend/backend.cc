@@ -50,6 +50,15 @@ absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int
   return absl::OkStatus();
 }
 
+absl::Status CheckGroup(int count, int threads, int max_tokens, int window) {
+  if (threads < 1) return InvalidArgument("threads is ", threads, ", expected 1 or more");
+  if (count < 1) return InvalidArgument("a group of ", count, " backends, expected 1 or more");
+  if (max_tokens < window) {
+    return InvalidArgument("max_tokens is ", max_tokens, ", expected at least the model's window of ", window);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTokenTypes(const PackedBatch& batch, int type_vocab_size) {
   const int types = std::max(type_vocab_size, 1);
   for (size_t i = 0; i < batch.token_type_ids.size(); ++i) {

@@ -64,6 +64,10 @@ class Backend {
   virtual absl::StatusOr<Logits> RunTraced(const PackedBatch& batch, const TapSink& sink);
 };
 
+// Checks what every group of backends is opened with: at least one of them, one thread a run, and room for a sequence of
+// the model's `window`. Error: kInvalidArgument with the number.
+absl::Status CheckGroup(int count, int threads, int max_tokens, int window);
+
 // Checks what every Run requires of its batch, for the implementations of Backend. `vocab_size` bounds the ids; pass 0
 // where the implementation has no vocabulary.
 absl::Status CheckBatch(const PackedBatch& batch, const BackendFacts& facts, int vocab_size);

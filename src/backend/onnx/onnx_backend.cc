@@ -19,16 +19,6 @@ absl::Status NotAnIsa(std::string_view name) {
   return InvalidArgument("isa is ", name, ", expected one that this CPU has: ", absl::StrJoin(supported, ", "));
 }
 
-absl::Status CheckOptions(const OnnxOptions& options, int window, int count) {
-  if (options.threads < 1) return InvalidArgument("threads is ", options.threads, ", expected 1 or more");
-  if (count < 1) return InvalidArgument("a group of ", count, " backends, expected 1 or more");
-  if (options.max_tokens < window) {
-    return InvalidArgument("max_tokens is ", options.max_tokens, ", expected at least the model's window of ", window);
-  }
-  if (options.isa.has_value() && !IsSupported(*options.isa)) return NotAnIsa(IsaName(*options.isa));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 // Where the session came from, shared by the group.
@@ -70,7 +60,8 @@ absl::StatusOr<std::unique_ptr<Backend>> OnnxBackend::Open(std::shared_ptr<const
 absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(const std::filesystem::path& graph,
                                                                              const ClassifierSpec& spec, int window,
                                                                              const OnnxOptions& options, int count) {
-  KS_RETURN_IF_ERROR(CheckOptions(options, window, count));
+  KS_RETURN_IF_ERROR(CheckGroup(count, options.threads, options.max_tokens, window));
+  if (options.isa.has_value() && !IsSupported(*options.isa)) return NotAnIsa(IsaName(*options.isa));
   const SessionOptions session_options = {
       .threads = options.threads, .prepack = options.prepack, .isa = options.isa.value_or(BestIsa())};
   KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,

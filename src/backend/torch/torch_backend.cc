@@ -15,15 +15,6 @@
 namespace ks {
 namespace {
 
-absl::Status CheckOptions(const TorchOptions& options, int window, int count) {
-  if (options.threads < 1) return InvalidArgument("threads is ", options.threads, ", expected 1 or more");
-  if (count < 1) return InvalidArgument("a group of ", count, " backends, expected 1 or more");
-  if (options.max_tokens < window) {
-    return InvalidArgument("max_tokens is ", options.max_tokens, ", expected at least the model's window of ", window);
-  }
-  return absl::OkStatus();
-}
-
 // TorchSpec over `weights`. Owns the layers, so it is filled in place and stays there.
 struct OwnedTorchSpec {
   OwnedTorchSpec(const ClassifierSpec& from, const Fp32Weights& weights) {
@@ -126,7 +117,7 @@ TorchBackend::~TorchBackend() = default;
 absl::StatusOr<std::vector<std::unique_ptr<Backend>>> TorchBackend::OpenGroup(std::shared_ptr<const Package> package,
                                                                               const TorchOptions& options, int count) {
   const Manifest& manifest = package->manifest();
-  KS_RETURN_IF_ERROR(CheckOptions(options, manifest.window, count));
+  KS_RETURN_IF_ERROR(CheckGroup(count, options.threads, options.max_tokens, manifest.window));
   KS_ASSIGN_OR_RETURN(Fp32Weights weights, Fp32Weights::Open(package->directory(), manifest.spec));
   KS_ASSIGN_OR_RETURN(const TorchPlugin plugin,
                       OpenTorchPlugin(options.plugin.empty() ? DefaultTorchPluginPath() : options.plugin));
