@@ -76,7 +76,7 @@ absl::StatusOr<QuantizedLayers> CalibrateLayers(const ClassifierSpec& spec, cons
   for (const TensorSpec& tensor : ExpectedTensors(spec)) {
     KS_ASSIGN_OR_RETURN(floats[tensor.name], weights.Read(tensor.name));
   }
-  KS_ASSIGN_OR_RETURN(EncoderWeights encoder, Fp32Weights(spec, [&floats](std::string_view name) {
+  KS_ASSIGN_OR_RETURN(EncoderWeights encoder, Fp32EncoderWeights(spec, [&floats](std::string_view name) {
                         const auto found = floats.find(name);
                         return found == floats.end() ? std::span<const float>() : std::span(found->second);
                       }));

@@ -257,7 +257,7 @@ class Finder {
 
 }  // namespace
 
-absl::StatusOr<EncoderWeights> Fp32Weights(const ClassifierSpec& spec, const TensorLookup& tensors) {
+absl::StatusOr<EncoderWeights> Fp32EncoderWeights(const ClassifierSpec& spec, const TensorLookup& tensors) {
   const EncoderSpec& encoder = spec.encoder;
   const WeightNames names = NamesOfWeights(spec);
   const int width = encoder.hidden_size;

@@ -62,7 +62,7 @@ using TensorLookup = std::function<std::span<const float>(std::string_view name)
 
 // All in float32. Errors: kNotFound for a missing tensor, by name; kInvalidArgument for one of another size than the
 // spec asks for, with both numbers.
-absl::StatusOr<EncoderWeights> Fp32Weights(const ClassifierSpec& spec, const TensorLookup& tensors);
+absl::StatusOr<EncoderWeights> Fp32EncoderWeights(const ClassifierSpec& spec, const TensorLookup& tensors);
 
 // Told of each dense layer before it is computed: its number in EncoderWeights::dense, its input float32 [rows, K], and
 // the layer itself, which it may exchange for another one of the same shape. An error ends the run.

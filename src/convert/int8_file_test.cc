@@ -56,7 +56,7 @@ class Int8FileTest : public ::testing::TestWithParam<Architecture> {
   }
 
   std::vector<float> Fp32Logits() {
-    return Logits(*Fp32Weights(
+    return Logits(*Fp32EncoderWeights(
         spec_, [this](std::string_view name) { return std::span<const float>(floats_.at(std::string(name))); }));
   }
 

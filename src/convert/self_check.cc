@@ -5,11 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
-#include "checkpoint/safetensors.h"
 #include "convert/int8_file.h"
+#include "package/fp32_weights.h"
 #include "package/package.h"
 
 namespace ks {
@@ -34,24 +33,6 @@ constexpr std::string_view kTexts[] = {
     "go back to those people? Tomorrow, if I could.",
 };
 
-// The float32 tensors of a safetensors file.
-absl::StatusOr<absl::flat_hash_map<std::string, std::span<const float>>> FloatsOf(const MappedFile& file) {
-  KS_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, ReadSafetensors(file.bytes(), kWeightsFile));
-  absl::flat_hash_map<std::string, std::span<const float>> floats;
-  for (const TensorView& tensor : tensors) {
-    // Aligned: the data begins at a multiple of 64 and every tensor has a multiple of 4 bytes.
-    floats[tensor.name] = {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.elements()};
-  }
-  return floats;
-}
-
-TensorLookup LookupIn(const absl::flat_hash_map<std::string, std::span<const float>>& floats) {
-  return [&floats](std::string_view name) {
-    const auto found = floats.find(ToAbsl(name));
-    return found == floats.end() ? std::span<const float>() : found->second;
-  };
-}
-
 absl::StatusOr<std::vector<float>> LogitsOf(const ClassifierSpec& spec, EncoderWeights& weights,
                                             const Encoding& encoding) {
   const int32_t offsets[] = {0, static_cast<int32_t>(encoding.ids.size())};
@@ -68,7 +49,7 @@ std::span<const std::string_view> SelfCheckTexts() { return kTexts; }
 absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, const TensorLookup& tensors,
                                                    std::span<const int32_t> ids, std::span<const int32_t> type_ids,
                                                    const KernelTable& kernels) {
-  KS_ASSIGN_OR_RETURN(EncoderWeights weights, Fp32Weights(spec, tensors));
+  KS_ASSIGN_OR_RETURN(EncoderWeights weights, Fp32EncoderWeights(spec, tensors));
   const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
   KS_ASSIGN_OR_RETURN(
       const Logits logits,
@@ -79,12 +60,13 @@ absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, c
 absl::StatusOr<std::vector<SelfCheck>> MakeSelfChecks(const Manifest& manifest, const Tokenizer& tokenizer,
                                                       const std::filesystem::path& directory) {
   const ClassifierSpec& spec = manifest.spec;
-  MappedFile fp32_file, int8_file;
+  std::optional<Fp32Weights> fp32_file;
+  MappedFile int8_file;
   std::optional<EncoderWeights> fp32, int8;
   if (manifest.HasPrecision("fp32")) {
-    KS_ASSIGN_OR_RETURN(fp32_file, MappedFile::Open(directory / kWeightsFile));
-    KS_ASSIGN_OR_RETURN(const auto floats, FloatsOf(fp32_file));
-    KS_ASSIGN_OR_RETURN(fp32, Fp32Weights(spec, LookupIn(floats)));
+    KS_ASSIGN_OR_RETURN(fp32_file, Fp32Weights::Open(directory, spec));
+    KS_ASSIGN_OR_RETURN(
+        fp32, Fp32EncoderWeights(spec, [&fp32_file](std::string_view name) { return fp32_file->Values(name); }));
   }
   if (manifest.HasPrecision("int8")) {
     KS_ASSIGN_OR_RETURN(int8_file, MappedFile::Open(directory / kInt8WeightsFile));

@@ -26,7 +26,7 @@ std::span<const std::string_view> SelfCheckTexts();
 //   ids       int32   [T]  special tokens included; 1 <= T <= spec.encoder.max_positions
 //   type_ids  int32   [T]  or empty: all 0; ignored where the model has no token types
 //   returned  float32 [C]
-// Time and errors as RunEncoder and Fp32Weights.
+// Time and errors as RunEncoder and Fp32EncoderWeights.
 absl::StatusOr<std::vector<float>> ReferenceLogits(const ClassifierSpec& spec, const TensorLookup& tensors,
                                                    std::span<const int32_t> ids, std::span<const int32_t> type_ids,
                                                    const KernelTable& kernels = BestKernels());

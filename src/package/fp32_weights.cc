@@ -1,7 +1,6 @@
 // Tested by fp32_weights_test.cc.
 #include "package/fp32_weights.h"
 
-#include <cassert>
 #include <cstdint>
 #include <utility>
 
@@ -37,10 +36,10 @@ absl::StatusOr<Fp32Weights> Fp32Weights::Open(const std::filesystem::path& direc
   return Fp32Weights(std::move(checkpoint));
 }
 
-const float* Fp32Weights::Values(std::string_view name) const& {
+std::span<const float> Fp32Weights::Values(std::string_view name) const& {
   const TensorView* const tensor = checkpoint_.Find(name);
-  assert(tensor != nullptr);
-  return reinterpret_cast<const float*>(tensor->bytes.data());
+  if (tensor == nullptr) return {};
+  return {reinterpret_cast<const float*>(tensor->bytes.data()), tensor->elements()};
 }
 
 }  // namespace ks

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -21,9 +22,9 @@ class Fp32Weights {
   static absl::StatusOr<Fp32Weights> Open(const std::filesystem::path& directory, const ClassifierSpec& spec);
 
   // The values, row-major, of a tensor that NamesOfWeights(spec) names; its shape is that of ExpectedTensors(spec).
-  // Valid as long as the object, or what it was moved into, lives.
-  const float* Values(std::string_view name) const&;
-  const float* Values(std::string_view name) const&& = delete;
+  // Nothing for another name. Valid as long as the object, or what it was moved into, lives.
+  std::span<const float> Values(std::string_view name) const&;
+  std::span<const float> Values(std::string_view name) const&& = delete;
 
  private:
   explicit Fp32Weights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}

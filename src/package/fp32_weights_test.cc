@@ -71,8 +71,9 @@ TensorDescription& Named(std::vector<TensorDescription>& tensors, std::string_vi
 TEST_F(Fp32WeightsTest, GivesTheValuesInPlace) {
   const absl::StatusOr<Fp32Weights> weights = Open();
   ASSERT_TRUE(weights.ok()) << weights.status();
-  const float* const bias = weights->Values(kBias);
-  EXPECT_EQ(std::vector<float>(bias, bias + 8), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7}));
+  const std::span<const float> bias = weights->Values(kBias);
+  EXPECT_EQ(std::vector<float>(bias.begin(), bias.end()), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_TRUE(weights->Values("another").empty());
 }
 
 TEST_F(Fp32WeightsTest, NamesWhatContradictsTheModel) {

@@ -21,10 +21,10 @@ struct OwnedTorchSpec {
     const EncoderSpec& encoder = from.encoder;
     const WeightNames names = NamesOfWeights(from);
     const auto linear = [&](const LinearNames& of) {
-      return TorchLinear{.weight = weights.Values(of.weight), .bias = weights.Values(of.bias)};
+      return TorchLinear{.weight = weights.Values(of.weight).data(), .bias = weights.Values(of.bias).data()};
     };
     const auto norm = [&](const NormNames& of) {
-      return TorchNorm{.weight = weights.Values(of.weight), .bias = weights.Values(of.bias)};
+      return TorchNorm{.weight = weights.Values(of.weight).data(), .bias = weights.Values(of.bias).data()};
     };
     for (const LayerNames& layer : names.layers) {
       layers.push_back({.query = linear(layer.query),
@@ -47,9 +47,9 @@ struct OwnedTorchSpec {
             .classes = from.num_labels(),
             .pooler_is_relu = encoder.pooling == Pooling::kRelu ? 1 : 0,
             .layer_norm_eps = encoder.layer_norm_eps,
-            .word_embeddings = weights.Values(names.word_embeddings),
-            .position_embeddings = weights.Values(names.position_embeddings),
-            .token_type_embeddings = has_types ? weights.Values(names.token_type_embeddings) : nullptr,
+            .word_embeddings = weights.Values(names.word_embeddings).data(),
+            .position_embeddings = weights.Values(names.position_embeddings).data(),
+            .token_type_embeddings = has_types ? weights.Values(names.token_type_embeddings).data() : nullptr,
             .embedding_norm = norm(names.embedding_norm),
             .layer = layers.data(),
             .pooler = linear(names.pooler),
