@@ -10,47 +10,9 @@
 #include "base/status_macros.h"
 #include "convert/encoder.h"
 #include "convert/gptq.h"
+#include "convert/packed_dense.h"
 
 namespace ks {
-namespace {
-
-// A quantised layer where the kernels can read it.
-class PackedDense {
- public:
-  explicit PackedDense(const QuantizedDense& dense)
-      : packed_(PackedInt8Bytes(dense.outputs, dense.inputs) / sizeof(Line)),
-        scales_(dense.scales),
-        column_sums_(static_cast<size_t>(PaddedOutputs(dense.outputs))),
-        bias_(dense.bias) {
-    scales_.resize(column_sums_.size());
-    bias_.resize(column_sums_.size());
-    int8_t* packed = packed_.front().values;
-    PackInt8Weights(dense.values.data(), dense.outputs, dense.inputs, packed, column_sums_.data());
-    view_ = {.packed = packed,
-             .scales = scales_.data(),
-             .column_sums = column_sums_.data(),
-             .bias = bias_.data(),
-             .inputs = dense.inputs,
-             .outputs = dense.outputs};
-  }
-  PackedDense(const PackedDense&) = delete;
-  PackedDense& operator=(const PackedDense&) = delete;
-
-  const Int8Weights& view() const { return view_; }
-
- private:
-  struct alignas(64) Line {
-    int8_t values[64];
-  };
-
-  std::vector<Line> packed_;
-  std::vector<float> scales_;
-  std::vector<int32_t> column_sums_;
-  std::vector<float> bias_;
-  Int8Weights view_;
-};
-
-}  // namespace
 
 absl::StatusOr<PackedTexts> PackTexts(const Tokenizer& tokenizer, std::span<const std::string> texts, int window,
                                       int max_tokens) {

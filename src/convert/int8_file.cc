@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -12,33 +13,15 @@
 #include "base/half.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "convert/packed_dense.h"
 
 namespace ks {
 namespace {
 
-template <typename T>
-std::vector<std::byte> BytesOf(const std::vector<T>& values) {
+template <typename Values>
+std::vector<std::byte> BytesOf(const Values& values) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(values));
   return {bytes.begin(), bytes.end()};
-}
-
-template <typename T>
-std::vector<T> PadTo(std::vector<T> values, int size) {
-  values.resize(static_cast<size_t>(size));
-  return values;
-}
-
-ElementType ElementTypeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF16:
-      return ElementType::kFloat16;
-    case DType::kU8:
-      return ElementType::kUint8;
-    case DType::kI32:
-      return ElementType::kInt32;
-    default:
-      return ElementType::kFloat;
-  }
 }
 
 absl::StatusOr<std::vector<std::byte>> Halves(const std::vector<float>& values, const std::string& name) {
@@ -72,19 +55,13 @@ void Int8File::AddFloats(const PackageWeights& weights, const TensorSpec& tensor
 }
 
 void Int8File::AddDense(const DenseLayer& layer, const QuantizedDense& dense) {
-  const int padded = PaddedOutputs(dense.outputs);
-  const auto pack = [&dense, padded] {
-    std::pair<std::vector<int8_t>, std::vector<int32_t>> result;
-    result.first.resize(PackedInt8Bytes(dense.outputs, dense.inputs));
-    result.second.resize(static_cast<size_t>(padded));
-    PackInt8Weights(dense.values.data(), dense.outputs, dense.inputs, result.first.data(), result.second.data());
-    return result;
-  };
-  const int64_t bytes = static_cast<int64_t>(PackedInt8Bytes(dense.outputs, dense.inputs));
-  Add(layer.name + ".packed", DType::kU8, {bytes}, [pack] { return BytesOf(pack().first); });
-  Add(layer.name + ".scales", DType::kF32, {padded}, [&dense, padded] { return BytesOf(PadTo(dense.scales, padded)); });
-  Add(layer.name + ".column_sums", DType::kI32, {padded}, [pack] { return BytesOf(pack().second); });
-  Add(layer.name + ".bias", DType::kF32, {padded}, [&dense, padded] { return BytesOf(PadTo(dense.bias, padded)); });
+  const auto packed = std::make_shared<const PackedDense>(dense);
+  const auto padded = static_cast<int64_t>(packed->column_sums().size());
+  const auto bytes = static_cast<int64_t>(packed->packed().size());
+  Add(layer.name + ".packed", DType::kU8, {bytes}, [packed] { return BytesOf(packed->packed()); });
+  Add(layer.name + ".scales", DType::kF32, {padded}, [packed] { return BytesOf(packed->scales()); });
+  Add(layer.name + ".column_sums", DType::kI32, {padded}, [packed] { return BytesOf(packed->column_sums()); });
+  Add(layer.name + ".bias", DType::kF32, {padded}, [packed] { return BytesOf(packed->bias()); });
 }
 
 Int8File Int8File::Plan(const ClassifierSpec& spec, const PackageWeights& weights, const QuantizedLayers& layers) {
@@ -126,18 +103,7 @@ absl::Status Int8File::Write(const ByteSink& sink) const {
   return absl::OkStatus();
 }
 
-TensorPlacement Int8File::Placement(std::string_view file) const {
-  TensorPlacement placement;
-  for (const TensorPlace& place : plan_.places) {
-    const TensorDescription& tensor = descriptions_[place.index];
-    placement[tensor.name] = {.file = std::string(file),
-                              .offset = static_cast<int64_t>(place.file_offset),
-                              .bytes = static_cast<int64_t>(place.bytes),
-                              .shape = tensor.shape,
-                              .type = ElementTypeOf(tensor.dtype)};
-  }
-  return placement;
-}
+TensorPlacement Int8File::Placement(std::string_view file) const { return PlacementOf(plan_, descriptions_, file); }
 
 namespace {
 

@@ -11,6 +11,19 @@ namespace {
 
 constexpr size_t kBlockElements = 1 << 18;  // 1 MiB of float32 at a time
 
+ElementType ElementTypeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF16:
+      return ElementType::kFloat16;
+    case DType::kU8:
+      return ElementType::kUint8;
+    case DType::kI32:
+      return ElementType::kInt32;
+    default:
+      return ElementType::kFloat;
+  }
+}
+
 absl::Status Missing(const Checkpoint& checkpoint, const TensorSpec& expected) {
   std::string where;
   for (const std::string& file : checkpoint.files()) where += Cat(where.empty() ? "" : ", ", file);
@@ -77,13 +90,19 @@ absl::Status PackageWeights::Write(const ByteSink& sink) const {
 }
 
 TensorPlacement PackageWeights::Placement(std::string_view file) const {
+  return PlacementOf(plan_, descriptions_, file);
+}
+
+TensorPlacement PlacementOf(const SafetensorsPlan& plan, std::span<const TensorDescription> tensors,
+                            std::string_view file) {
   TensorPlacement placement;
-  for (const TensorPlace& place : plan_.places) {
-    const TensorDescription& tensor = descriptions_[place.index];
+  for (const TensorPlace& place : plan.places) {
+    const TensorDescription& tensor = tensors[place.index];
     placement[tensor.name] = {.file = std::string(file),
                               .offset = static_cast<int64_t>(place.file_offset),
                               .bytes = static_cast<int64_t>(place.bytes),
-                              .shape = tensor.shape};
+                              .shape = tensor.shape,
+                              .type = ElementTypeOf(tensor.dtype)};
   }
   return placement;
 }

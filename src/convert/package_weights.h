@@ -1,6 +1,7 @@
 // The weights of a checkpoint as a package holds them: float32, Hugging Face's names, one file.
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -37,5 +38,9 @@ class PackageWeights {
   std::vector<TensorDescription> descriptions_;  // of the same tensors, as they are written
   SafetensorsPlan plan_;
 };
+
+// Where the tensors of a planned file lie once its bytes are in `file`, as graphs name them; `tensors` is what was planned.
+TensorPlacement PlacementOf(const SafetensorsPlan& plan, std::span<const TensorDescription> tensors,
+                            std::string_view file);
 
 }  // namespace ks
