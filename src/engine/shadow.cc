@@ -17,21 +17,13 @@ std::vector<float> ScoresByLabel(const Classification& text) {
   return scores;
 }
 
-// The longest slice of the request from `first_part` on that one run may hold; at least a part.
+// The longest slice of the request from `first_part` on that one run may hold: a plan for this request alone, which
+// holds at least a part, since no part is longer than a run.
 RunSlice NextSlice(const std::shared_ptr<Request>& request, int first_part, const RunLimits& limits) {
-  RunSlice slice = {request, first_part, 0};
-  int64_t tokens = 0;
-  int64_t longest = 0;
-  while (first_part + slice.parts < request->inputs.parts()) {
-    const int part_tokens =
-        request->inputs.part_tokens[static_cast<size_t>(first_part) + static_cast<size_t>(slice.parts)];
-    tokens += part_tokens;
-    longest = std::max<int64_t>(longest, part_tokens);
-    const int64_t cost = limits.pads ? longest * (slice.parts + 1) : tokens;
-    if (slice.parts > 0 && cost > limits.run_tokens) break;
-    ++slice.parts;
-  }
-  return slice;
+  const std::span<const int> part_tokens = request->inputs.part_tokens;
+  const WaitingRequest left = {TimePoint::max(), part_tokens.subspan(static_cast<size_t>(first_part))};
+  const RunPlan plan = PlanRun({.short_lane = {&left, 1}, .bulk_lane = {}}, TimePoint::min(), limits);
+  return {request, first_part, plan.takes.front().parts};
 }
 
 }  // namespace
