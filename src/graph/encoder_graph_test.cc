@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "graph/small_specs_testing.h"
 #include "model/weights.h"
 #include "onnx.pb.h"
 
@@ -21,29 +22,6 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 using Emit = absl::StatusOr<std::string> (*)(const ClassifierSpec&, const TensorPlacement&);
-
-ClassifierSpec SmallBert() {
-  ClassifierSpec spec;
-  spec.encoder = {.architecture = Architecture::kBert,
-                  .vocab_size = 11,
-                  .hidden_size = 8,
-                  .intermediate_size = 16,
-                  .layers = 2,
-                  .heads = 2,
-                  .max_positions = 6,
-                  .type_vocab_size = 2,
-                  .pooling = Pooling::kTanh};
-  spec.labels = {"A", "B", "C"};
-  return spec;
-}
-
-ClassifierSpec SmallDistilBert() {
-  ClassifierSpec spec = SmallBert();
-  spec.encoder.architecture = Architecture::kDistilBert;
-  spec.encoder.type_vocab_size = 0;
-  spec.encoder.pooling = Pooling::kRelu;
-  return spec;
-}
 
 // The tensors end to end in one file; `reversed` inserts them in the other order.
 TensorPlacement Place(const ClassifierSpec& spec, bool reversed = false) {

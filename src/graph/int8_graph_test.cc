@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "graph/encoder_graph.h"
+#include "graph/small_specs_testing.h"
 #include "model/dense_layers.h"
 #include "onnx.pb.h"
 
@@ -18,27 +19,13 @@ using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-ClassifierSpec Bert() {
-  ClassifierSpec spec;
-  spec.encoder = {.architecture = Architecture::kBert,
-                  .vocab_size = 11,
-                  .hidden_size = 8,
-                  .intermediate_size = 18,
-                  .layers = 2,
-                  .heads = 2,
-                  .max_positions = 6,
-                  .type_vocab_size = 2};
-  spec.labels = {"A", "B", "C"};
+// A feed-forward of no multiple of 16 or 4, so that its weights are padded.
+ClassifierSpec Padded(ClassifierSpec spec) {
+  spec.encoder.intermediate_size = 18;
   return spec;
 }
-
-ClassifierSpec DistilBert() {
-  ClassifierSpec spec = Bert();
-  spec.encoder.architecture = Architecture::kDistilBert;
-  spec.encoder.type_vocab_size = 0;
-  spec.encoder.pooling = Pooling::kRelu;
-  return spec;
-}
+ClassifierSpec Bert() { return Padded(SmallBert()); }
+ClassifierSpec DistilBert() { return Padded(SmallDistilBert()); }
 
 // `fp32` stays unquantised.
 TensorPlacement Place(const ClassifierSpec& spec, const std::set<std::string>& fp32 = {}) {

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/onnx/testing/golden_logits.h"
+#include "backend/onnx/testing/backend_expectations.h"
 #include "backend/onnx/testing/serving_directory.h"
 #include "base/thread.h"
 #include "convert/convert.h"
@@ -27,9 +27,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 constexpr int kTinyWindow = 40;
-constexpr double kGoldenTolerance = 1e-4;  // of the largest logit, as everywhere in the project
-constexpr double kBatchTolerance =
-    1e-6;  // fp32 matrix products may differ in the last bits between one row and several
+constexpr double kBatchTolerance = 1e-6;
 
 const fs::path kDefaultModel = fs::path(KS_SOURCE_DIR) / "models" / "default";
 
@@ -70,25 +68,6 @@ std::unique_ptr<Backend> Open(const ServingDirectory& directory, int window = kT
   return First(OpenGroup(directory, window, threads, 1));
 }
 
-void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& part) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
-}
-
-void ExpectGolden(Backend& backend, const std::vector<GoldenCase>& cases) {
-  const GoldenBatch batch(cases);
-  const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-  ASSERT_TRUE(logits.ok()) << logits.status();
-  ASSERT_EQ(logits->sequences, static_cast<int>(cases.size()));
-  for (size_t i = 0; i < cases.size(); ++i) {
-    const std::vector<double>& expected = cases[i].logits;
-    for (size_t c = 0; c < expected.size(); ++c) {
-      EXPECT_NEAR(logits->row(static_cast<int>(i))[c], expected[c], kGoldenTolerance * cases[i].largest())
-          << "sequence " << i << " of " << cases[i].ids.size() << " tokens, class " << c;
-    }
-  }
-}
-
 TEST(OnnxBackend, GivesPyTorchsLogitsForTheDefaultModel) {
   const ServingDirectory directory = MakeDirectory(kDefaultModel);
   ExpectGolden(*Open(directory, 256), Golden("default"));
@@ -118,34 +97,10 @@ TEST(OnnxBackend, RefusesAnInstructionSetThatTheCpuLacks) {
   ExpectError(group.status(), absl::StatusCode::kInvalidArgument, "expected one that this CPU has: scalar");
 }
 
-// Each sequence alone, and in two batches of opposite orders.
-void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases) {
-  std::vector<std::vector<float>> alone;
-  for (const GoldenCase& single : cases) {
-    const GoldenBatch batch({single});
-    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-    ASSERT_TRUE(logits.ok()) << logits.status();
-    alone.push_back(logits->values);
-  }
-  for (int pass = 0; pass < 2; ++pass) {
-    const GoldenBatch batch(cases);
-    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-    ASSERT_TRUE(logits.ok()) << logits.status();
-    for (size_t i = 0; i < cases.size(); ++i) {
-      for (size_t c = 0; c < alone[i].size(); ++c) {
-        EXPECT_NEAR(logits->row(static_cast<int>(i))[c], alone[i][c], kBatchTolerance * cases[i].largest())
-            << "sequence " << i << " in pass " << pass;
-      }
-    }
-    std::reverse(cases.begin(), cases.end());
-    std::reverse(alone.begin(), alone.end());
-  }
-}
-
 TEST(OnnxBackend, GivesABatchWhatItGivesOneByOne) {
-  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kBert)), Golden("tiny_bert"));
-  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kDistilBert)), Golden("tiny_distilbert"));
-  ExpectBatchesToMatchSingles(*Open(MakeDirectory(kDefaultModel), 256), Golden("default"));
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kBert)), Golden("tiny_bert"), kBatchTolerance);
+  ExpectBatchesToMatchSingles(*Open(MakeTiny(Architecture::kDistilBert)), Golden("tiny_distilbert"), kBatchTolerance);
+  ExpectBatchesToMatchSingles(*Open(MakeDirectory(kDefaultModel), 256), Golden("default"), kBatchTolerance);
 }
 
 TEST(OnnxBackend, TakesMissingTokenTypesAsZeros) {
@@ -249,18 +204,6 @@ TEST(OnnxBackend, ReportsMemoryThatRanOutAndWorksAgain) {
 #endif
 
 // --- Taps ---
-
-struct TapRecord {
-  std::string tap;
-  std::vector<float> hidden;
-  int width;
-};
-
-absl::StatusOr<Logits> Trace(Backend& backend, const PackedBatch& batch, std::vector<TapRecord>& taps) {
-  return backend.RunTraced(batch, [&taps](const Backend::Tap& tap) {
-    taps.push_back({std::string(tap.tap), {tap.hidden.begin(), tap.hidden.end()}, tap.width});
-  });
-}
 
 TEST(OnnxBackend, ShowsItsHiddenStatesInOrderAndTheSameLogits) {
   const ServingDirectory directory = MakeTiny();

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/onnx/testing/golden_logits.h"
+#include "backend/onnx/testing/backend_expectations.h"
 #include "backend/torch/torch_plugin.h"
 #include "base/testing/temp_directory.h"
 #include "base/thread.h"
@@ -26,32 +26,12 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 constexpr int kTinyWindow = 40;
-constexpr double kGoldenTolerance = 1e-4;  // of the largest logit, as everywhere in the project
-constexpr double kBatchTolerance = 2e-6;   // matrix products may differ in the last bits from one batch to another
+constexpr double kBatchTolerance = 2e-6;
 
 std::vector<GoldenCase> Golden(std::string_view model) {
   const absl::StatusOr<std::vector<GoldenCase>> cases = ReadGolden(KS_SOURCE_DIR, model);
   EXPECT_TRUE(cases.ok()) << cases.status();
   return cases.value_or(std::vector<GoldenCase>());
-}
-
-void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& part) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
-}
-
-void ExpectGolden(Backend& backend, const std::vector<GoldenCase>& cases) {
-  const GoldenBatch batch(cases);
-  const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-  ASSERT_TRUE(logits.ok()) << logits.status();
-  ASSERT_EQ(logits->sequences, static_cast<int>(cases.size()));
-  for (size_t i = 0; i < cases.size(); ++i) {
-    const std::vector<double>& expected = cases[i].logits;
-    for (size_t c = 0; c < expected.size(); ++c) {
-      EXPECT_NEAR(logits->row(static_cast<int>(i))[c], expected[c], kGoldenTolerance * cases[i].largest())
-          << "sequence " << i << " of " << cases[i].ids.size() << " tokens, class " << c;
-    }
-  }
 }
 
 class TorchBackendTest : public ::testing::Test {
@@ -95,40 +75,16 @@ TEST_F(TorchBackendTest, GivesPyTorchsLogitsForTheDefaultModel) {
   ExpectGolden(*Open(package, {.threads = 2}), Golden("default"));
 }
 
-// Each sequence alone, and in two batches of opposite orders.
-void ExpectBatchesToMatchSingles(Backend& backend, std::vector<GoldenCase> cases) {
-  std::vector<std::vector<float>> alone;
-  for (const GoldenCase& single : cases) {
-    const GoldenBatch batch({single});
-    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-    ASSERT_TRUE(logits.ok()) << logits.status();
-    alone.push_back(logits->values);
-  }
-  for (int pass = 0; pass < 2; ++pass) {
-    const GoldenBatch batch(cases);
-    const absl::StatusOr<Logits> logits = backend.Run(batch.view());
-    ASSERT_TRUE(logits.ok()) << logits.status();
-    for (size_t i = 0; i < cases.size(); ++i) {
-      for (size_t c = 0; c < alone[i].size(); ++c) {
-        EXPECT_NEAR(logits->row(static_cast<int>(i))[c], alone[i][c], kBatchTolerance * cases[i].largest())
-            << "sequence " << i << " in pass " << pass;
-      }
-    }
-    std::ranges::reverse(cases);
-    std::ranges::reverse(alone);
-  }
-}
-
 TEST_F(TorchBackendTest, GivesBertsLogitsOneByOneAndInBatches) {
   const auto backend = Open(MakePackage(Architecture::kBert));
   ExpectGolden(*backend, Golden("tiny_bert"));
-  ExpectBatchesToMatchSingles(*backend, Golden("tiny_bert"));
+  ExpectBatchesToMatchSingles(*backend, Golden("tiny_bert"), kBatchTolerance);
 }
 
 TEST_F(TorchBackendTest, GivesDistilBertsLogitsOneByOneAndInBatches) {
   const auto backend = Open(MakePackage(Architecture::kDistilBert));
   ExpectGolden(*backend, Golden("tiny_distilbert"));
-  ExpectBatchesToMatchSingles(*backend, Golden("tiny_distilbert"));
+  ExpectBatchesToMatchSingles(*backend, Golden("tiny_distilbert"), kBatchTolerance);
 }
 
 TEST_F(TorchBackendTest, GivesTheSameBitsInEveryRun) {
@@ -243,18 +199,6 @@ TEST_F(TorchBackendTest, ReportsMemoryThatRanOutAndWorksAgain) {
 }
 
 // --- Taps ---
-
-struct TapRecord {
-  std::string tap;
-  std::vector<float> hidden;
-  int width;
-};
-
-absl::StatusOr<Logits> Trace(Backend& backend, const PackedBatch& batch, std::vector<TapRecord>& taps) {
-  return backend.RunTraced(batch, [&taps](const Backend::Tap& tap) {
-    taps.push_back({std::string(tap.tap), {tap.hidden.begin(), tap.hidden.end()}, tap.width});
-  });
-}
 
 TEST_F(TorchBackendTest, ShowsItsHiddenStatesInOrderAndTheSameLogits) {
   const auto package = MakePackage();
