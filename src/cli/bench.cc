@@ -1,12 +1,11 @@
 // `bench`: one package on this machine. Latency and throughput are measured in this process, cold start and memory on a
 // server that this program starts from its own file.
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
 #include "base/cpu.h"
+#include "base/program_path.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "cli/commands.h"
@@ -83,9 +82,7 @@ absl::Status InThisProcess(const Flags& flags, const LoadedModel& loaded, std::s
 
 absl::Status AsServer(const Flags& flags, std::span<const std::string> texts, const BenchProgress& progress,
                       BenchReport& report) {
-  std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return ErrnoStatus(error.value(), "/proc/self/exe");
+  KS_ASSIGN_OR_RETURN(const std::filesystem::path program, ProgramFile());
   const ServerCommand command = {
       .program = program.string(),
       .arguments = {"serve", "--model", flags.directory, "--listen", "127.0.0.1:{port}", "--backend", flags.backend,
@@ -126,18 +123,13 @@ absl::StatusOr<BenchReport> Measure(const Flags& flags) {
   return report;
 }
 
-absl::Status WriteReport(const std::string& path, const std::string& json) {
-  KS_ASSIGN_OR_RETURN(const auto file, OutputFile::Open(path));
-  KS_RETURN_IF_ERROR(file->Write(json));
-  return file->Commit();
-}
-
 int RunBench(const Flags& flags) {
   const absl::StatusOr<BenchReport> report = Measure(flags);
   if (!report.ok()) return Fail(report.status());
   const std::string json = BenchReportJson(*report) + "\n";
   if (flags.report) {
-    if (const absl::Status written = WriteReport(*flags.report, json); !written.ok()) return Fail(written, kExitFailed);
+    const absl::Status written = WriteOutputFile(*flags.report, json);
+    if (!written.ok()) return Fail(written, kExitFailed);
   }
   std::fputs(flags.json ? json.c_str() : BenchReportText(*report).c_str(), stdout);
   return kExitDone;
@@ -157,13 +149,9 @@ Command BenchCommand() {
             "NAME",
             "one of them alone",
             {"latency", "throughput", "coldstart", "memory"}},
-           {"--backend", &flags->backend, "NAME", "what runs the model", {"onnx", "pytorch"}},
-           {"--precision",
-            &flags->precision,
-            "NAME",
-            "numbers the model runs in; auto is int8 where the package has it",
-            {"auto", "int8", "fp32"}},
-           {"--threads", IntFlag{&flags->threads, 0, 1024}, "N", "cores to use; 0 takes all there are"},
+           BackendFlag(&flags->backend),
+           PrecisionFlag(&flags->precision),
+           ThreadsFlag(&flags->threads),
            {"--seconds", IntFlag{&flags->seconds, 1, 3600}, "N",
             "to measure each row of latency and throughput for (2)"},
            {"--report", &flags->report, "OUT.json", "write the report as JSON, too"},

@@ -19,6 +19,11 @@ Command BenchCommand();
 Command TokenizeCommand();
 Command VersionCommand();
 
+// Flags that mean the same wherever they stand.
+Flag BackendFlag(std::string* backend);      // --backend, onnx or pytorch
+Flag PrecisionFlag(std::string* precision);  // --precision, auto, int8 or fp32
+Flag ThreadsFlag(int64_t* threads);          // --threads, 0 to 1024
+
 // The package to use: `wanted`, or where that is empty share/kubesentiment/models/default beside the directory that
 // this program lies in, in an installation as in a build tree.
 std::filesystem::path ModelPath(const std::string& wanted);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "absl/strings/str_split.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -31,16 +32,6 @@ struct Flags {
   bool no_gate = false;
   bool json = false;
 };
-
-std::vector<std::string> SplitCommas(std::string_view text) {
-  std::vector<std::string> pieces;
-  while (true) {
-    const size_t comma = text.find(',');
-    pieces.emplace_back(text.substr(0, comma));
-    if (comma == std::string_view::npos) return pieces;
-    text.remove_prefix(comma + 1);
-  }
-}
 
 // What is wrong inside a checkpoint is no wrong usage: a file of it, which the message names, cannot be used.
 ExitCode ConvertExitCode(const absl::Status& status, const Flags& flags) {
@@ -102,9 +93,9 @@ int RunConvert(const Flags& flags) {
   options.output_dir = flags.output;
   options.overwrite = flags.overwrite;
   options.name = flags.name;
-  options.precisions = SplitCommas(flags.precision);
-  if (flags.keep_fp32) options.fp32_layers = SplitCommas(*flags.keep_fp32);
-  if (flags.labels) options.labels = SplitCommas(*flags.labels);
+  options.precisions = absl::StrSplit(flags.precision, ',');
+  if (flags.keep_fp32) options.fp32_layers = absl::StrSplit(*flags.keep_fp32, ',');
+  if (flags.labels) options.labels = absl::StrSplit(*flags.labels, ',');
   options.max_length = static_cast<int>(flags.max_length);
   options.save_calibrated = flags.save_calibrated;
   absl::StatusOr<std::vector<std::string>> texts = ReadCalibrationTexts(flags);

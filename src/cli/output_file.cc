@@ -77,4 +77,10 @@ absl::Status OutputFile::Commit() {
   return absl::OkStatus();
 }
 
+absl::Status WriteOutputFile(const std::string& path, std::string_view bytes) {
+  KS_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Open(path));
+  KS_RETURN_IF_ERROR(file->Write(bytes));
+  return file->Commit();
+}
+
 }  // namespace ks

@@ -40,4 +40,7 @@ class OutputFile {
   std::string buffer_;
 };
 
+// Writes `bytes` as the whole of `path`. Errors: as OutputFile's.
+absl::Status WriteOutputFile(const std::string& path, std::string_view bytes);
+
 }  // namespace ks

@@ -221,13 +221,9 @@ Command PredictCommand() {
                 {"--no-header", &flags->no_header, "", "the first row is none (csv, tsv)"},
                 {"--output", &flags->output, "FILE", "where rows and scores go; - is standard output"},
                 {"--model", &flags->model, "DIR", "package; without it the default model"},
-                {"--backend", &flags->backend, "NAME", "what runs the model", {"onnx", "pytorch"}},
-                {"--precision",
-                 &flags->precision,
-                 "NAME",
-                 "numbers the model runs in; auto is int8 where the package has it",
-                 {"auto", "int8", "fp32"}},
-                {"--threads", IntFlag{&flags->threads, 0, 1024}, "N", "cores to use; 0 takes all there are"},
+                BackendFlag(&flags->backend),
+                PrecisionFlag(&flags->precision),
+                ThreadsFlag(&flags->threads),
                 {"--json", &flags->json, "", "one JSON object for each text"}},
       .run = [flags] { return RunPredict(*flags); }};
 }

@@ -21,7 +21,6 @@
 namespace ks {
 namespace {
 
-constexpr size_t kMaxConfigBytes = 16 << 20;
 constexpr int64_t kMaxSamples = int64_t{1} << 31;
 
 struct Flags {
@@ -158,16 +157,10 @@ absl::StatusOr<ValidationInput> MakeInput(const Flags& flags, const Manifest& ma
   return input;
 }
 
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  KS_ASSIGN_OR_RETURN(const auto file, OutputFile::Open(path));
-  KS_RETURN_IF_ERROR(file->Write(text));
-  return file->Commit();
-}
-
 absl::Status WriteReports(const Flags& flags, const ValidationReport& report) {
   if (flags.report.empty()) return absl::OkStatus();
-  KS_RETURN_IF_ERROR(WriteFile(flags.report, ReportJson(report)));
-  return WriteFile(std::filesystem::path(flags.report).replace_extension(".html").string(), ReportHtml(report));
+  KS_RETURN_IF_ERROR(WriteOutputFile(flags.report, ReportJson(report)));
+  return WriteOutputFile(std::filesystem::path(flags.report).replace_extension(".html").string(), ReportHtml(report));
 }
 
 int RunValidate(const Flags& flags) {
@@ -231,7 +224,7 @@ Command ValidateCommand() {
            {"--min-agreement", &flags->min_agreement, "X", "least share of texts with the same label"},
            {"--min-accuracy", &flags->min_accuracy, "X", "least accuracy of the candidate"},
            {"--max-accuracy-loss", &flags->max_accuracy_loss, "X", "largest loss of accuracy on any file"},
-           {"--threads", IntFlag{&flags->threads, 0, 1024}, "N", "cores to use; 0 takes all there are"},
+           ThreadsFlag(&flags->threads),
            {"--json", &flags->json, "", "the report as JSON on standard output"}},
       .run = [flags] { return RunValidate(*flags); }};
 }

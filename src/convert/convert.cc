@@ -28,7 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxConfigBytes = 16 << 20;
 constexpr size_t kMaxTokenizerBytes = 256 << 20;
 // Embeddings are often padded to a multiple of 8, 64 or 128 rows. More rows than that without a token mean that the
 // tokenizer is another model's.

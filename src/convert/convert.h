@@ -15,6 +15,9 @@ namespace ks {
 
 inline constexpr char kConfigFile[] = "config.json";
 
+// Longest config.json that is read.
+inline constexpr size_t kMaxConfigBytes = 16 << 20;
+
 struct ConvertOptions {
   std::filesystem::path checkpoint_dir;  // config.json, tokenizer.json, model.safetensors (or its shards and index)
   std::filesystem::path output_dir;      // the package; its parent must exist
