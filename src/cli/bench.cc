@@ -1,5 +1,6 @@
 // `bench`: one package on this machine. Latency and throughput are measured in this process, cold start and memory on a
 // server that this program starts from its own file.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -29,7 +30,8 @@ struct Flags {
   std::string backend = "onnx";
   std::string precision = "auto";
   int64_t threads = 0;
-  int64_t seconds = 2;
+  double seconds = 2;
+  std::optional<std::string> shapes;
   std::optional<std::string> report;
   bool json = false;
 };
@@ -62,11 +64,16 @@ absl::StatusOr<std::vector<std::string>> Texts(const Manifest& manifest, const s
 absl::Status InThisProcess(const Flags& flags, const LoadedModel& loaded, std::span<const std::string> texts,
                            const BenchProgress& progress, BenchReport& report) {
   const Manifest& manifest = loaded.model->manifest();
-  const BenchBudget budget = {.time = std::chrono::seconds(flags.seconds)};
+  const auto time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(flags.seconds));
+  const BenchBudget budget = {.warm_up = std::min(BenchBudget().warm_up, time), .time = time};
   if (flags.scenario.empty() || flags.scenario == "latency") {
     Backend& backend = *loaded.model->groups()[0].workers[0];
-    KS_ASSIGN_OR_RETURN(report.latency, MeasureLatency(backend, manifest.spec.encoder.vocab_size,
-                                                       UsualShapes(backend.facts()), budget, SystemClock(), progress));
+    std::vector<RunShape> shapes = UsualShapes(backend.facts());
+    if (flags.shapes) {
+      KS_ASSIGN_OR_RETURN(shapes, ParseRunShapes(*flags.shapes));
+    }
+    KS_ASSIGN_OR_RETURN(report.latency, MeasureLatency(backend, manifest.spec.encoder.vocab_size, shapes, budget,
+                                                       SystemClock(), progress));
   }
   if (flags.scenario.empty() || flags.scenario == "throughput") {
     Metrics metrics;
@@ -152,7 +159,8 @@ Command BenchCommand() {
            BackendFlag(&flags->backend),
            PrecisionFlag(&flags->precision),
            ThreadsFlag(&flags->threads),
-           {"--seconds", IntFlag{&flags->seconds, 1, 3600}, "N",
+           {"--shapes", &flags->shapes, "LIST", "of latency, such as 1x16,8x128: sequences x tokens"},
+           {"--seconds", RealFlag{&flags->seconds, 0.05, 3600}, "N",
             "to measure each row of latency and throughput for (2)"},
            {"--report", &flags->report, "OUT.json", "write the report as JSON, too"},
            {"--json", &flags->json, "", "JSON instead of a table"}},

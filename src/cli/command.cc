@@ -64,6 +64,9 @@ CLI::Option* AddOption(CLI::App& app, const Flag& flag) {
           [&](const IntFlag& number) {
             return app.add_option(name, *number.value)->check(CLI::Range(number.min, number.max));
           },
+          [&](const RealFlag& number) {
+            return app.add_option(name, *number.value)->check(CLI::Range(number.min, number.max));
+          },
           [&](const TextHandler& handler) {
             if (!flag.is_switch) return add_text(handler);
             // The value after '=' comes as it was written, or as "true".

@@ -36,13 +36,20 @@ struct IntFlag {
   int64_t min, max;
 };
 
+// A number with a point, likewise.
+struct RealFlag {
+  double* value;
+  double min, max;
+};
+
 // A flag whose text somebody else reads: called once for each time it is given.
 using TextHandler = std::function<void(std::string)>;
 
 struct Flag {
   std::string name;  // "--input", or "CHECKPOINT_DIR" for an argument
   // Where its value goes. A bool is a switch (--verify, --verify=false); a vector takes any number of arguments.
-  std::variant<std::string*, std::optional<std::string>*, std::vector<std::string>*, bool*, IntFlag, TextHandler>
+  std::variant<std::string*, std::optional<std::string>*, std::vector<std::string>*, bool*, IntFlag, RealFlag,
+               TextHandler>
       target;
   std::string placeholder;  // "FILE"; of arguments and switches empty
   std::string meaning;

@@ -26,6 +26,7 @@ class CommandLine : public testing::Test {
                   {"--input", &input_, "FILE", "a file"},
                   {"--format", &format_, "NAME", "a format", {"csv", "tsv"}},
                   {"--number", IntFlag{&number_, 1, 10}, "N", "a number"},
+                  {"--share", RealFlag{&share_, 0.25, 1}, "N", "a number with a point"},
                   {"--verify", &verify_, "", "a switch"},
                   {"--listen", [this](std::string text) { handled_.push_back(std::move(text)); }, "ADDRESS", "handled"},
                   {.name = "--log",
@@ -46,18 +47,21 @@ class CommandLine : public testing::Test {
   std::optional<std::string> input_;
   std::string format_;
   int64_t number_ = 7;
+  double share_ = 0;
   bool verify_ = false;
   std::vector<std::string> handled_;
   std::string out_, error_;
 };
 
 TEST_F(CommandLine, SetsWhatTheFlagsPointToAndRuns) {
-  EXPECT_EQ(Run({"score", "a", "--input", "f", "--format=tsv", "b", "--number", "10", "--verify", "--listen", "x"}),
+  EXPECT_EQ(Run({"score", "a", "--input", "f", "--format=tsv", "b", "--number", "10", "--share", "0.5", "--verify",
+                 "--listen", "x"}),
             42);
   EXPECT_THAT(texts_, ElementsAre("a", "b"));
   EXPECT_EQ(input_, "f");
   EXPECT_EQ(format_, "tsv");
   EXPECT_EQ(number_, 10);
+  EXPECT_EQ(share_, 0.5);
   EXPECT_TRUE(verify_);
   EXPECT_THAT(handled_, ElementsAre("x"));
   EXPECT_EQ(out_ + error_, "");
@@ -88,6 +92,7 @@ TEST_F(CommandLine, WrongUsageIsExitTwoWithUsage) {
                                                                                          {"score", "--format", "xml"},
                                                                                          {"score", "--number", "11"},
                                                                                          {"score", "--number", "x"},
+                                                                                         {"score", "--share", "0.2"},
                                                                                          {"--input", "f", "score"}}) {
     EXPECT_EQ(Run(arguments), kExitUsage);
     EXPECT_THAT(error_, HasSubstr("error: "));

@@ -2,8 +2,10 @@
 #include "measure/bench_latency.h"
 
 #include <algorithm>
+#include <charconv>
 #include <random>
 
+#include "base/status.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -61,9 +63,42 @@ std::vector<RunShape> UsualShapes(const BackendFacts& facts) {
   return shapes;
 }
 
+absl::StatusOr<std::vector<RunShape>> ParseRunShapes(std::string_view text) {
+  constexpr int kMaxSequences = 4096;
+  constexpr int kMaxTokens = 65536;
+  // Reads digits up to `end`; 0 for anything that is not a number from 1 to `max`.
+  const auto number = [](std::string_view digits, int max) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size() && value >= 1 && value <= max ? value : 0;
+  };
+  std::vector<RunShape> shapes;
+  for (std::string_view rest = text;;) {
+    const size_t comma = rest.find(',');
+    const std::string_view one = rest.substr(0, comma);
+    const size_t x = one.find('x');
+    RunShape shape;
+    if (x != std::string_view::npos) {
+      shape = {number(one.substr(0, x), kMaxSequences), number(one.substr(x + 1), kMaxTokens)};
+    }
+    if (shape.sequences == 0 || shape.tokens == 0) {
+      return InvalidArgument("\"", one, "\": expected sequences x tokens, such as 8x128");
+    }
+    shapes.push_back(shape);
+    if (comma == std::string_view::npos) return shapes;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 absl::StatusOr<std::vector<LatencyRow>> MeasureLatency(Backend& backend, int vocab_size,
                                                        std::span<const RunShape> shapes, const BenchBudget& budget,
                                                        const Clock& clock, const BenchProgress& progress) {
+  const int longest = backend.facts().max_tokens_per_sequence;
+  for (const RunShape& shape : shapes) {
+    if (shape.tokens > longest) {
+      return InvalidArgument(shape.sequences, "x", shape.tokens, ": expected at most ", longest, " tokens a sequence");
+    }
+  }
   std::vector<LatencyRow> rows;
   for (const RunShape& shape : shapes) {
     progress(Cat("latency ", shape.sequences, " x ", shape.tokens));

@@ -33,13 +33,18 @@ struct RunShape {
 // and a batch of eight.
 std::vector<RunShape> UsualShapes(const BackendFacts& facts);
 
+// Reads "1x16,8x128": sequences x tokens, both from 1 on, at most 4096 sequences of 65536 tokens.
+// Errors: kInvalidArgument naming the shape that is not one.
+absl::StatusOr<std::vector<RunShape>> ParseRunShapes(std::string_view text);
+
 struct LatencyRow {
   RunShape shape;
   LatencySummary run;
 };
 
-// Times Backend::Run alone (all runs of a shape together), on the calling thread, for each shape in turn, after warming it up. The ids are random with a
-// fixed seed, below `vocab_size`. `clock` is read around each run. Errors: those of Run.
+// Times Backend::Run alone (all runs of a shape together), on the calling thread, for each shape in turn, after
+// warming it up. The ids are random with a fixed seed, below `vocab_size`. `clock` is read around each run.
+// Errors: those of Run; kInvalidArgument for a shape with longer sequences than the backend takes, before anything runs.
 absl::StatusOr<std::vector<LatencyRow>> MeasureLatency(Backend& backend, int vocab_size,
                                                        std::span<const RunShape> shapes, const BenchBudget& budget,
                                                        const Clock& clock, const BenchProgress& progress);

@@ -43,6 +43,29 @@ TEST(UsualShapes, StayWithinWhatTheBackendTakes) {
               testing::ElementsAre(std::pair(1, 16), std::pair(1, 64), std::pair(1, 100), std::pair(8, 100)));
 }
 
+TEST(ParseRunShapes, ReadsOneAndSeveral) {
+  EXPECT_THAT(Sizes(*ParseRunShapes("1x16")), testing::ElementsAre(std::pair(1, 16)));
+  EXPECT_THAT(Sizes(*ParseRunShapes("64x32,1x128")), testing::ElementsAre(std::pair(64, 32), std::pair(1, 128)));
+}
+
+TEST(ParseRunShapes, NamesWhatIsNoShape) {
+  for (const char* text :
+       {"", "8", "x16", "8x", "0x16", "8x0", "8x16x2", "1x16,", "-1x16", "1 x 16", "1x99999", "9999x1"}) {
+    const auto shapes = ParseRunShapes(text);
+    ASSERT_FALSE(shapes.ok()) << text;
+    EXPECT_THAT(std::string(shapes.status().message()), testing::HasSubstr("8x128")) << text;
+  }
+}
+
+TEST(MeasureLatency, RefusesMoreTokensThanTheWindowBeforeItRuns) {
+  Timed timed;  // takes 64 tokens a sequence
+  const std::vector<RunShape> shapes = {{1, 16}, {1, 65}};
+  const auto rows = MeasureLatency(timed.backend, 100, shapes, {}, timed.clock, [](std::string_view) {});
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(rows.status().message()), testing::HasSubstr("1x65: expected at most 64"));
+  EXPECT_TRUE(timed.seen.empty());
+}
+
 TEST(MeasureLatency, RunsEachShapeForItsTimeAfterWarmingUp) {
   Timed timed;
   std::vector<std::string> told;

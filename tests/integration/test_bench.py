@@ -9,10 +9,10 @@ TIMES = {"count", "min_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms"}
 
 def test_all_scenarios_are_reported(tmp_path):
     path = tmp_path / "report.json"
-    done = run("bench", MODEL, "--seconds", 1, "--precision", "fp32", "--report", path)
+    done = run("bench", MODEL, "--seconds", 0.1, "--report", path)
     assert done.returncode == 0, done.stderr
     report = json.loads(path.read_text())
-    assert (report["precision"], report["backend"]) == ("fp32", "onnx")
+    assert (report["precision"], report["backend"]) == ("int8", "onnx")
     assert [(row["sequences"], row["tokens"]) for row in report["latency"]] == [(1, 16), (1, 64), (1, 128), (1, 256), (8, 128)]
     assert [row["callers"] for row in report["throughput"]] == [1, 2, 8, 64]
     assert all(row["p50_ms"] > 0 and row["count"] >= 20 for row in report["latency"])
@@ -28,10 +28,12 @@ def test_all_scenarios_are_reported(tmp_path):
 
 
 def test_one_scenario_alone_as_json():
-    done = run("bench", MODEL, "--scenario", "latency", "--seconds", 1, "--json")
+    done = run("bench", MODEL, "--scenario", "latency", "--precision", "fp32", "--shapes", "2x8,1x16", "--seconds", 0.05, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert "latency" in report and not {"throughput", "coldstart", "memory"} & set(report)
+    assert report["precision"] == "fp32"
+    assert [(row["sequences"], row["tokens"]) for row in report["latency"]] == [(2, 8), (1, 16)]
+    assert not {"throughput", "coldstart", "memory"} & set(report)
 
 
 def test_refusals_name_what_is_wrong(tmp_path):
@@ -39,5 +41,9 @@ def test_refusals_name_what_is_wrong(tmp_path):
     assert done.returncode == 3 and b"manifest.json" in done.stderr
     done = run("bench", MODEL, "--scenario", "speed")
     assert done.returncode == 2 and b"speed" in done.stderr
-    done = run("bench", MODEL, "--scenario", "latency", "--seconds", 1, "--report", tmp_path / "no" / "report.json")
+    done = run("bench", MODEL, "--shapes", "1x16,128")
+    assert done.returncode == 2 and b'"128"' in done.stderr
+    done = run("bench", MODEL, "--shapes", "1x257")
+    assert done.returncode == 2 and b"1x257" in done.stderr
+    done = run("bench", MODEL, "--scenario", "latency", "--shapes", "1x8", "--seconds", 0.05, "--report", tmp_path / "no" / "report.json")
     assert done.returncode == 1 and b"report.json" in done.stderr
