@@ -7,6 +7,10 @@ from sides import BASELINE, SIDES
 GPU = ("nvidia", "triton", "cuda_")
 GPU_LIBRARIES = ("libtorch_cuda", "libtorch_nvshmem", "libc10_cuda", "libcaffe2_nvrtc")
 FIGURES = ("cold", "p50", "p99", "rps", "memory", "size")
+# Samples that a percentile stands on; fewer are told beside it.
+P50_SAMPLES, P99_SAMPLES = 200, 1000
+SHORT = "1x16"
+BUSY = 0.05
 INSTALLERS = ("pip", "setuptools", "wheel", "_distutils_hack", "pkg_resources")
 
 
@@ -47,6 +51,12 @@ def model_bytes(folder, side):
     return sum((folder / name).stat().st_size for name in names if (folder / name).exists())
 
 
+def installed_version(venv, package):
+    """Of a package of an environment, from the name of its metadata's folder."""
+    found = next(iter(venv.glob(f"lib/python*/site-packages/{package}-*.dist-info")), None)
+    return found.name.split("-")[1].removesuffix(".dist-info") if found else "unknown"
+
+
 # --- Tables ---
 
 def table(head, rows):
@@ -84,14 +94,21 @@ def best_peer_row(served):
     return row
 
 
+def percentile(value, count, enough, unit=""):
+    """With the number of samples where they are fewer than the percentile wants."""
+    return f"{value:.2f}{unit}" if count >= enough else f"{value:.2f}{unit} [{count}]"
+
+
 def server_tables(found):
     served = {side: figures(found[side.key]["server"]) for side in SIDES if found.get(side.key, {}).get("server")}
     base = next((values for side, values in served.items() if side.key == BASELINE), None)
     head = ["", "cold start", "P50", "P99", "requests/s", "memory", "install size"]
     absolute, ratios = [], []
     for side, values in served.items():
-        absolute.append([side.title, f"{values['cold'] * 1e3:,.0f} ms", f"{values['p50']:.2f} ms", f"{values['p99']:.2f} ms",
-                         f"{values['rps']:,.0f}", megabytes(values["memory"]), megabytes(values["size"])])
+        samples = found[side.key]["server"]["load"]["1"]["requests"]
+        absolute.append([side.title, f"{values['cold'] * 1e3:,.0f} ms", percentile(values["p50"], samples, P50_SAMPLES, " ms"),
+                         percentile(values["p99"], samples, P99_SAMPLES, " ms"), f"{values['rps']:,.0f}",
+                         megabytes(values["memory"]), megabytes(values["size"])])
         if base:
             ratios.append([side.title, *(ratio(values[key] / base[key] if key == "rps" else base[key] / values[key])
                                          for key in FIGURES)])
@@ -100,35 +117,57 @@ def server_tables(found):
     best = best_peer_row(served)
     connections = list(found[next(iter(served)).key]["server"]["load"]) if served else []
     return (table(head, ratios) + ("\n" + table(["", *head[1:]], [best]) if best else ""), table(head, absolute),
-            table(["requests/s (P50 / P99 ms)", *(f"{count} connections" for count in connections)], load))
+            table(["requests/s (P50 / P99 ms)", *(f"{count} connection{'s'[:count != '1']}" for count in connections)], load))
 
 
 def latency_table(found, model):
-    shapes, rows = [], []
+    """P50 of every shape; of short texts P99, too."""
+    rows, of_side = [], {}
     for side in SIDES:
         measured = found.get(side.key, {}).get("measured", {}).get(model)
-        if measured:
-            shapes = shapes or list(measured["latency"])
-            rows.append([side.title, *(f"{measured['latency'][shape]['p50_ms']:.2f}" if shape in measured["latency"] else "-"
-                                       for shape in shapes)])
-    return table(["P50, ms", *shapes], rows)
+        if measured and measured["latency"]:
+            of_side[side] = measured["latency"]
+    shapes = list(dict.fromkeys(shape for latency in of_side.values() for shape in latency))
+    for side, latency in of_side.items():
+        cells = []
+        for shape in shapes:
+            one = latency.get(shape)
+            cells.append(percentile(one["p50_ms"], one["count"], P50_SAMPLES) if one else "-")
+            if shape == SHORT:
+                cells.append(percentile(one["p99_ms"], one["count"], P99_SAMPLES) if one else "-")
+        rows.append([side.title, *cells])
+    return table(["ms", *(cell for shape in shapes for cell in ([f"{shape} P50", "P99"] if shape == SHORT else [shape]))], rows)
 
 
 def answers_table(found):
     rows = []
     for side in SIDES:
         result = found.get(side.key)
-        if result is None or "failure" in result:
-            rows.append([side.title, "-", "-", "left out: " + (result["failure"].splitlines()[-1] if result else "not run")])
+        if result is None:
+            rows.append([side.title, "-", "-", "left out: not run"])
             continue
         answers = result["answers"]
-        problems = "; ".join(f"{model}: {problem}: left out" for model, problem in result["problems"].items())
         settings = next((measured["settings"] for measured in result["measured"].values()), {})
-        rows.append([side.title, f"{answers['minilm']:.2%}" if "minilm" in answers else "-",
-                     f"{answers['distilbert']:.1e}" if "distilbert" in answers else "-",
-                     problems or ", ".join(f"{key} {value}" for key, value in settings.items()) or "its command line as it stands"])
-    return table(["", "labels as PyTorch fp32", "logits off, DistilBERT shape", "settings, or why it is left out"],
+        told = ", ".join(f"{key} {value}" for key, value in settings.items())
+        missing = "; ".join(f"{stage} left out: {problem.splitlines()[-1]}" for stage, problem in result["problems"].items())
+        share, off = answers.get("minilm"), answers.get("distilbert")
+        rows.append([side.title, "-" if share is None else f"{share:.2%}", "-" if off is None else f"{off:.1e}",
+                     ". ".join(filter(None, (told, missing)))])
+    return table(["", "labels as PyTorch fp32", "logits off, DistilBERT shape", "settings, and what is left out for what reason"],
                  [[cell.replace("|", "/") for cell in row] for row in rows])
+
+
+def warnings(found):
+    """What takes weight from the numbers."""
+    said = []
+    busy = {key: result["busy_before"] for key, result in found.items() if result["busy_before"] >= BUSY}
+    if busy:
+        said.append(f"**The machine was busy with other things, by up to {max(busy.values()):.0%}, before {len(busy)} of "
+                    f"{len(found)} sides began: trust ratios at most.**")
+    runs = sorted({(result["commit"], result["date"]) for result in found.values()})
+    if len(runs) > 1:
+        said.append("**Not of one run: " + ", ".join(f"{commit} on {date}" for commit, date in runs) + ".**")
+    return "".join(line + "\n\n" for line in said)
 
 
 # --- Plots ---
@@ -162,14 +201,15 @@ def plots(found):
 # --- The page ---
 
 PAGE = """# Benchmarks
-Written by `make bench` ({date}); nothing here is typed by hand. {cpu}, {cores} cores for every side and for the
-load with it; int8: {peak}. Kernel {kernel}, Python {python}.
+Written by `make bench` ({date}, commit {commit}); nothing here is typed by hand. {cpu} ({sets}), {cores} cores for every side and
+for the load with it, {memory} of memory; int8: {peak}. Kernel {kernel}, Python {python}.
 
-{warning}One tweet a request (semeval2017/test), the default model (MiniLM, 6 layers of 384), keep-alive, closed loop. Cold start runs
-from before the process is made to the last byte of its first answer, files in the page cache, the median of several. P50 and
-P99 are those of one connection, requests a second the best of 1, 8 and 64. Memory is resident after the load. Install size
-counts what serving needs with the model: without Python or the system's libraries, without installers and what only makes the
-model, and of PyTorch without its GPU libraries.
+{warnings}One tweet a request (semeval2017/test), the default model (MiniLM, 6 layers of 384), keep-alive, closed loop. Cold start runs
+from before the process is made to the last byte of its first answer, files in the page cache, the median of {cold_starts} (ours:
+{our_cold_starts}). P50 and P99 are those of one connection, requests a second the best of 1, 8 and 64. Memory is resident after
+the load. Install size counts what serving needs with the model: without Python or the system's libraries, without installers and
+what only makes the model, and of PyTorch without its GPU libraries. [n]: so many samples, where they are fewer than {p50} for a P50
+or {p99} for a P99.
 
 ## Against the founding baseline: transformers + PyTorch fp32 behind FastAPI
 How many times better; more is better in every column.
@@ -191,40 +231,45 @@ DistilBERT's shape (6 layers of 768, random weights of a fixed seed):
 
 {distilbert}
 ## The answers, checked first
-Share of {texts} tweets with PyTorch fp32's label; on the random weights the RMS of the centred logits' difference. Bars: fp32
-99.9 % and 1e-4, others 97 % and 5 %. What misses its bar is not timed.
+Share of {texts} tweets (infinity-emb: 200) with PyTorch fp32's label; on the random weights the RMS of the centred logits'
+difference. Bars: fp32 99.9 % and 1e-4, others 97 % and 5 %. What misses its bar is not timed.
 
 {answers}
 ## How it was run
-{versions}.
+{versions}. It took {minutes:.0f} minutes.
 
-    make bench                           # all of it; goes on where it was stopped
-    bench/run.py --only ours-int8        # one side, against the kept baseline
+    make bench                           # all of it, after the micro-benchmarks
+    make bench ARGS=--resume             # what an interrupted run left, or what failed
+    bench/run.py --only ours-int8        # one side anew, against the kept baseline
+    bench/run.py --report-only           # this page again from what was found
     bench/load/check_wrk.py --url .. --load ..   # the load generator against wrk
 """
 
 
-def write(results, target):
-    found = {side.key: json.loads(file.read_text()) for side in SIDES if (file := results / f"{side.key}.json").exists()}
-    machine = json.loads((results / "machine.json").read_text())
+def write(found, machine, target):
+    """`found`: the results by side; plots go into a folder beside `target`, of its name."""
     ratios, absolute, load = server_tables(found)
-    peak = f"{machine['vnni_gops']:.0f} GOP/s a core, a register-only VNNI loop in the same run" if machine["vnni_gops"] else "peak not measured"
+    peak = (f"{machine['vnni_gops']:.0f} GOP/s a core, a register-only VNNI loop in the same run" if machine["vnni_gops"]
+            else "peak not measured")
     versions = {}
     for result in found.values():
-        for measured in result.get("measured", {}).values():
+        for measured in result["measured"].values():
             versions |= measured["versions"]
-    own = next((result["server"] for key, result in found.items() if key == "ours-int8" and result.get("server")), {})
+    own = found.get("ours-int8", {}).get("server")
     sizes = (f"`make install COMPONENT=runtime` takes {megabytes(own['install_bytes'])}, all of it "
              f"{megabytes(own['full_install_bytes'])}.\n" if own else "")
-    texts = len(next((result["reference"]["minilm"] for result in found.values() if "reference" in result), []))
+    starts = {ours: max((result["server"]["cold_starts"] for key, result in found.items()
+                         if result["server"] and key.startswith("ours") == ours), default=0) for ours in (False, True)}
     target.write_text(PAGE.format(
-        date=machine["date"], cpu=machine["cpu"], cores=machine["cores"], kernel=machine["kernel"], python=machine["python"],
-        peak=peak, ratios=ratios, absolute=absolute, load=load, sizes=sizes, minilm=latency_table(found, "minilm"), texts=texts,
-        distilbert=latency_table(found, "distilbert"), answers=answers_table(found),
-        warning="" if machine["busy_before"] < 0.05 else
-        f"**The machine was {machine['busy_before']:.0%} busy with other things when this began: trust ratios at most.**\n\n",
-        versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items()))))
-    folder = target.parent / "benchmarks"
+        date=machine["date"], commit=max((result["date"], result["commit"]) for result in found.values())[1] if found else "unknown",
+        cpu=machine["cpu"], sets=", ".join(machine["sets"]), cores=machine["cores"], memory=f"{machine['memory_bytes'] / 2**30:.0f} GiB",
+        kernel=machine["kernel"], python=machine["python"], peak=peak, warnings=warnings(found), cold_starts=starts[False],
+        our_cold_starts=starts[True], p50=P50_SAMPLES, p99=P99_SAMPLES, ratios=ratios, absolute=absolute, load=load, sizes=sizes,
+        minilm=latency_table(found, "minilm"), distilbert=latency_table(found, "distilbert"), answers=answers_table(found),
+        texts=len(found.get(BASELINE, {}).get("reference", {}).get("minilm", [])),
+        versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        minutes=sum(result["seconds"] for result in found.values()) / 60))
+    folder = target.with_suffix("")
     folder.mkdir(exist_ok=True)
     for name, svg in plots(found).items():
         (folder / name).write_text(svg)

@@ -45,17 +45,19 @@ def post(port, path, body):
 
 
 @contextlib.contextmanager
-def started(command, path, body, log, env=None, timeout=180):
+def started(command, path, body, log, env, deadline):
     """Yields (port, seconds to the last byte of the first answer, process); "{port}" in the command is a free port."""
     port = free_port()
-    command = [word.replace("{port}", str(port)) for word in command]
+    command = [str(word).replace("{port}", str(port)) for word in command]
     with open(log, "wb") as errors:
         before = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=env, start_new_session=True)
         try:
             while post(port, path, body) is None:
-                if process.poll() is not None or time.perf_counter() - before > timeout:
-                    raise NotAnswering(f"no answer: {pathlib.Path(log).read_text(errors='replace')[-800:]}")
+                if process.poll() is not None:
+                    tail = pathlib.Path(log).read_text(errors="replace").strip().splitlines()
+                    raise NotAnswering(f"no answer: {tail[-1] if tail else f'exit code {process.returncode}'}")
+                deadline.left()
                 time.sleep(BETWEEN_CONNECTS)
             yield port, time.perf_counter() - before, process
         finally:
@@ -77,25 +79,29 @@ def resident_bytes(pid):
     return total
 
 
-def measure(command, path, bodies, load, log, plan, env=None):
-    """Cold starts, then requests a second at each number of connections, with their latencies and the memory after."""
+def measure(command, path, bodies, load, log, starts, connections, env, deadline):
+    """Cold starts, then requests a second at each number of connections (for so many seconds), with their latencies and the
+    memory after."""
     first = bodies.read_bytes().split(b"\n", 1)[0]
-    starts = []
-    for _ in range(plan["cold_starts"] + 1):
-        with started(command, path, first, log, env) as (_, seconds, _):
-            starts.append(seconds)
-    result = {"first_answer_s": sorted(starts[1:])[(len(starts) - 1) // 2], "load": {}}  # the first warmed the page cache
-    with started(command, path, first, log, env) as (port, _, process):
-        for connections in plan["connections"]:
-            made = subprocess.run(
-                [load, "--port", str(port), "--path", path, "--bodies", str(bodies), "--connections", str(connections),
-                 "--seconds", str(plan["load_seconds"]), "--warm-up", str(plan["load_seconds"] / 4)],
-                capture_output=True, check=False)
+    times = []
+    for _ in range(starts + 1):
+        with started(command, path, first, log, env, deadline) as (_, seconds, _):
+            times.append(seconds)
+    times = sorted(times[1:])  # the first warmed the page cache
+    result = {"first_answer_s": times[len(times) // 2], "cold_starts": len(times), "load": {}}
+    with started(command, path, first, log, env, deadline) as (port, _, process):
+        for count, seconds in connections.items():
+            options = {"port": port, "path": path, "bodies": bodies, "connections": count, "seconds": seconds, "warm-up": seconds / 4}
+            try:
+                made = subprocess.run([load, *(str(word) for name, value in options.items() for word in (f"--{name}", value))],
+                                      capture_output=True, check=False, timeout=deadline.left())
+            except subprocess.TimeoutExpired:
+                raise NotAnswering(f"{count} connections: not done within {deadline.seconds:.0f} s") from None
             if not made.stdout:
-                raise NotAnswering(made.stderr.decode())
+                raise NotAnswering(f"{count} connections: {made.stderr.decode().strip()}")
             counts = json.loads(made.stdout)
             if counts["errors"] or not counts["requests"]:
-                raise NotAnswering(f"{connections} connections: {counts['requests']} answers, {counts['errors']} of them errors")
-            result["load"][str(connections)] = counts
+                raise NotAnswering(f"{count} connections: {counts['requests']} answers, {counts['errors']} of them errors")
+            result["load"][str(count)] = counts
         result["resident_bytes"] = resident_bytes(process.pid)
     return result

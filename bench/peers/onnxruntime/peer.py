@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """ONNX Runtime from Python: its transformer optimiser, then quantize_dynamic (QInt8, per channel) for the int8 variants."""
+import json
 import os
 import pathlib
 import sys
@@ -20,43 +21,40 @@ VARIANTS = {
 }
 
 
-def make_graphs(model):
-    """The files of the variants, made once beside model.onnx."""
-    import json
+def graph_of(model, settings):
+    if QUANTISED not in settings["graph"]:
+        return model / "ort-optimised.onnx"
+    return model / ("ort-int8.onnx" if OPTIMISED in settings["graph"] else "ort-int8-plain.onnx")
 
+
+def prepare(model, settings, _):
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers import optimizer
 
     config = json.loads((model / "config.json").read_text())
-    optimised = model / "ort-optimised.onnx"
-    if not optimised.exists():
+    optimised, target = model / "ort-optimised.onnx", graph_of(model, settings)
+    if OPTIMISED in settings["graph"] and not optimised.exists():
         made = optimizer.optimize_model(
             str(model / "model.onnx"), model_type="bert", opt_level=0,
             num_heads=config.get("num_attention_heads") or config["n_heads"],
             hidden_size=config.get("hidden_size") or config["dim"])
         made.save_model_to_file(str(optimised))
-    for source, target in ((optimised, model / "ort-int8.onnx"), (model / "model.onnx", model / "ort-int8-plain.onnx")):
-        if not target.exists():
-            quantize_dynamic(str(source), str(target), per_channel=True, weight_type=QuantType.QInt8,
-                             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+    if not target.exists():
+        source = optimised if OPTIMISED in settings["graph"] else model / "model.onnx"
+        quantize_dynamic(str(source), str(target), per_channel=True, weight_type=QuantType.QInt8,
+                         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
 
 
-def load(model, settings, plan):
+def load(model, settings, serving):
     import numpy
     import onnxruntime
 
-    model = pathlib.Path(model)
-    if plan is not None:
-        make_graphs(model)
-    name = "ort-optimised.onnx"
-    if QUANTISED in settings["graph"]:
-        name = "ort-int8.onnx" if OPTIMISED in settings["graph"] else "ort-int8-plain.onnx"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings["threads"]
-    session = onnxruntime.InferenceSession(str(model / name), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(graph_of(model, settings)), options, providers=["CPUExecutionProvider"])
     return lambda ids: session.run(None, {"input_ids": ids, "attention_mask": numpy.ones_like(ids)})[0]
 
 
 if __name__ == "__main__":
-    common.main(VARIANTS, load, ["onnxruntime"])
+    common.main(VARIANTS, load, ["onnxruntime"], prepare)

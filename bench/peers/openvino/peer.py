@@ -19,31 +19,30 @@ VARIANTS = {
 }
 
 
-def quantise(model, texts):
+def prepare(model, settings, plan):
+    file = model / "nncf-int8.xml"
+    if settings["precision"] != NNCF or file.exists():
+        return
     import nncf
     import numpy
     import openvino
 
     tokenizer = common.load_tokenizer(model)
-    rows = [numpy.array([tokenizer.encode(text).ids], dtype=numpy.int64) for text in texts]
+    rows = [numpy.array([tokenizer.encode(text).ids], dtype=numpy.int64) for text in plan["calibration"]]
     data = nncf.Dataset(rows, lambda ids: {"input_ids": ids, "attention_mask": numpy.ones_like(ids)})
     made = nncf.quantize(openvino.Core().read_model(model / "model.onnx"), data, model_type=nncf.ModelType.TRANSFORMER,
                          preset=nncf.QuantizationPreset.MIXED, subset_size=len(rows))
-    openvino.save_model(made, model / "nncf-int8.xml", compress_to_fp16=False)
+    openvino.save_model(made, file, compress_to_fp16=False)
 
 
-def load(model, settings, plan):
+def load(model, settings, serving):
     import numpy
     import openvino
 
-    model = pathlib.Path(model)
-    quantised = settings["precision"] == NNCF
-    file = model / ("nncf-int8.xml" if quantised else "model.onnx")
-    if quantised and not file.exists():
-        quantise(model, plan["calibration"])
+    file = model / ("nncf-int8.xml" if settings["precision"] == NNCF else "model.onnx")
     core = openvino.Core()
     # A server with one thread a request keeps both cores busy by two streams, one request object a thread of its pool.
-    streams = 2 if plan is None and settings["threads"] == 1 else 1
+    streams = 2 if serving and settings["threads"] == 1 else 1
     properties = {"PERFORMANCE_HINT": settings["hint"], "INFERENCE_NUM_THREADS": streams * settings["threads"],
                   "NUM_STREAMS": streams}
     if settings["precision"] == "f32":
@@ -52,25 +51,31 @@ def load(model, settings, plan):
 
     def request(shape):
         """One compiled model for all shapes, or one for each."""
-        key = shape if settings["shapes"] == "static" else None
         requests = of_thread.__dict__
-        if key not in requests:
-            if key not in compiled:
+        if shape not in requests:
+            if shape not in compiled:
                 network = core.read_model(file)
-                if key is not None:
+                if shape is not None:
                     network.reshape({port.any_name: list(shape) for port in network.inputs})
-                compiled[key] = core.compile_model(network, "CPU", properties)
-            requests[key] = compiled[key].create_infer_request()
-        return requests[key]
+                compiled[shape] = core.compile_model(network, "CPU", properties)
+            requests[shape] = compiled[shape].create_infer_request()
+        return requests[shape]
 
-    def logits(ids):
-        result = request(ids.shape).infer({"input_ids": ids, "attention_mask": numpy.ones_like(ids)}, share_inputs=True)
-        return result[0].copy()
+    def infer(shape, ids, mask):
+        return request(shape).infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)[0].copy()
 
-    if settings["shapes"] == "dynamic":
-        request(None)
-    return logits
+    def static(ids):
+        tokens = ids.shape[1]
+        shape = (ids.shape[0], common.padded(tokens))
+        rows, mask = numpy.zeros((2, *shape), dtype=numpy.int64)
+        rows[:, :tokens], mask[:, :tokens] = ids, 1
+        return infer(shape, rows, mask)
+
+    if settings["shapes"] == "static":
+        return static
+    request(None)
+    return lambda ids: infer(None, ids, numpy.ones_like(ids))
 
 
 if __name__ == "__main__":
-    common.main(VARIANTS, load, ["nncf", "openvino"])
+    common.main(VARIANTS, load, ["nncf", "openvino"], prepare)

@@ -13,8 +13,6 @@ VARIANTS = {
     "int8": {"precision": INT8, "shapes": "static, a file each", "threads": 2},
     "int8-1": {"precision": INT8, "shapes": "static, a file each", "threads": 1},
 }
-# Texts are padded to the next of these: the converter fixes the shape.
-LENGTHS = (16, 32, 64, 128, 256)
 
 
 def convert(model, batch, tokens, target):
@@ -44,7 +42,22 @@ def quantise(source, target):
     made.export_model(str(target), overwrite=True)
 
 
-def load(model, settings, _):
+def file_of(model, settings, batch, tokens):
+    return model / f"litert-{'int8-' if settings['precision'] == INT8 else ''}{batch}x{tokens}.tflite"
+
+
+def prepare(model, settings, plan):
+    for batch, tokens in common.shapes_of(model, plan):
+        target, plain = file_of(model, settings, batch, tokens), file_of(model, VARIANTS["fp32"], batch, tokens)
+        if target.exists():
+            continue
+        if not plain.exists():
+            convert(model, batch, tokens, plain)
+        if target != plain:
+            quantise(plain, target)
+
+
+def load(model, settings, serving):
     import numpy
     from ai_edge_litert.interpreter import Interpreter
 
@@ -52,20 +65,13 @@ def load(model, settings, _):
 
     def runner(batch, tokens):
         if (batch, tokens) not in runners:
-            file = pathlib.Path(model) / f"litert-{batch}x{tokens}.tflite"
-            if not file.exists():
-                convert(model, batch, tokens, file)
-            if settings["precision"] == INT8:
-                quantised = file.with_name(f"litert-int8-{batch}x{tokens}.tflite")
-                if not quantised.exists():
-                    quantise(file, quantised)
-                file = quantised
+            file = file_of(model, settings, batch, tokens)
             runners[batch, tokens] = Interpreter(str(file), num_threads=settings["threads"]).get_signature_runner()
         return runners[batch, tokens]
 
     def logits(ids):
         batch, tokens = ids.shape
-        padded = next(length for length in LENGTHS if length >= tokens)
+        padded = common.padded(tokens)
         rows, mask = numpy.zeros((2, batch, padded), dtype=numpy.int32)  # as the converter made them
         rows[:, :tokens], mask[:, :tokens] = ids, 1
         return next(iter(runner(batch, padded)(args_0=rows, args_1=mask).values()))
@@ -74,4 +80,4 @@ def load(model, settings, _):
 
 
 if __name__ == "__main__":
-    common.main(VARIANTS, load, ["ai-edge-litert", "litert-torch"])
+    common.main(VARIANTS, load, ["ai-edge-litert", "litert-torch"], prepare)
