@@ -1,15 +1,13 @@
 // Tested by calibrated_file_test.cc.
 #include "convert/calibrated_file.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <map>
-#include <system_error>
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/replace_file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "checkpoint/safetensors.h"
@@ -79,20 +77,6 @@ class Reader {
   std::map<std::string, const TensorView*, std::less<>> tensors_;
 };
 
-absl::Status WriteFile(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  const std::filesystem::path staged = path.string() + ".staging";
-  errno = 0;
-  std::ofstream file(staged, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(staged, path, error);
-  if (file && !error) return absl::OkStatus();
-  const int number = error ? error.value() : errno;
-  std::filesystem::remove(staged, error);
-  return ErrnoStatus(number == 0 ? EIO : number, path.string());
-}
-
 }  // namespace
 
 absl::Status SaveCalibrated(const std::filesystem::path& path, const ClassifierSpec& spec,
@@ -116,12 +100,12 @@ absl::Status SaveCalibrated(const std::filesystem::path& path, const ClassifierS
     }
   }
   const SafetensorsPlan plan = PlanSafetensors(descriptions, {{std::string(kHashKey), weights_sha256}});
-  const std::span<const std::byte> header = std::as_bytes(std::span(plan.header));
-  std::vector<std::byte> bytes(header.begin(), header.end());
+  std::string bytes = plan.header;
   for (const TensorPlace& place : plan.places) {
-    bytes.insert(bytes.end(), contents[place.index].begin(), contents[place.index].end());
+    const std::span<const std::byte> content = contents[place.index];
+    bytes.append(reinterpret_cast<const char*>(content.data()), content.size());
   }
-  return WriteFile(path, bytes);
+  return ReplaceFile(path, bytes);
 }
 
 absl::StatusOr<QuantizedLayers> LoadCalibrated(const std::filesystem::path& path, const ClassifierSpec& spec,

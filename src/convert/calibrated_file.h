@@ -17,7 +17,7 @@ namespace ks {
 inline constexpr char kCalibratedFile[] = "int8_calibrated.safetensors";
 
 // Writes `layers` to `path`, replacing what is there in one step. `weights_sha256` names the checkpoint's weights.
-// Errors: as ErrnoStatus, naming the file; nothing is left of it.
+// Errors: as ReplaceFile.
 absl::Status SaveCalibrated(const std::filesystem::path& path, const ClassifierSpec& spec,
                             const QuantizedLayers& layers, const std::string& weights_sha256);
 

@@ -100,10 +100,16 @@ TEST_F(CalibratedFileTest, RefusesTheWeightThatNoKernelExpects) {
   ExpectError(absl::StatusCode::kDataLoss, "layer.0.attention.output: expected weights from -127 to 127, found -128");
 }
 
-TEST_F(CalibratedFileTest, LeavesNothingWhereItCannotWrite) {
-  const absl::Status status = SaveCalibrated(temp_ / "nowhere" / "x", spec_, layers_, kHash);
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("nowhere/x"));
+TEST_F(CalibratedFileTest, KeepsWhatIsThereWhenTheDiskIsFull) {
+  Save();
+  const std::string before = *ReadFile(path_, 1 << 24);
+  std::filesystem::create_symlink("/dev/full", path_.string() + ".staging");
+  layers_.dense[3] = layers_.dense[2];
+  const absl::Status status = SaveCalibrated(path_, spec_, layers_, kHash);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path_.string()));
+  EXPECT_EQ(*ReadFile(path_, 1 << 24), before);
+  EXPECT_FALSE(std::filesystem::is_symlink(path_.string() + ".staging"));
 }
 
 }  // namespace
