@@ -106,6 +106,14 @@ class Comparer {
     accuracy->gained += candidate_right && !reference_right;
   }
 
+  void AddLabelled(int i, int label) {
+    labels_given_.push_back(label);
+    for (const int c : result_.classes) {
+      labelled_logits_.reference.push_back(input_.logits.reference->row(i)[c]);
+      labelled_logits_.candidate.push_back(input_.logits.candidate->row(i)[c]);
+    }
+  }
+
   void AddLength(const TextResult& text, int tokens) {
     const size_t bucket = BucketOf(tokens);
     if (bucket >= lengths_.size()) lengths_.resize(bucket + 1);
@@ -128,8 +136,20 @@ class Comparer {
     if (example.label != kNoLabel) {
       AddAccuracy(text, class_of_[example.label], file.accuracy);
       AddAccuracy(text, class_of_[example.label], result_.accuracy);
+      AddLabelled(i, class_of_[example.label]);
     }
     order_.emplace_back(text.difference, i);
+  }
+
+  SideReliability MeasureSide(const std::vector<float>& labelled) const {
+    const LabelledLogits logits = {.values = labelled, .labels = labels_given_, .classes = Classes()};
+    return {.served = MeasureReliability(logits, input_.temperature),
+            .fitted = MeasureReliability(logits, FitTemperature(logits))};
+  }
+
+  void FinishReliability() {
+    if (labels_given_.empty() || input_.spec->activation != Activation::kSoftmax) return;
+    result_.reliability.emplace(MeasureSide(labelled_logits_.reference), MeasureSide(labelled_logits_.candidate));
   }
 
   void FinishFiles() {
@@ -193,6 +213,7 @@ class Comparer {
     result_.logits = Summarize(std::move(logits_));
     probabilities_.clear();
     logits_.clear();
+    FinishReliability();
     FinishFiles();
     FinishLengths();
     FinishHistogram();
@@ -208,8 +229,10 @@ class Comparer {
   const int labels_;
   std::vector<int> class_of_;  // by label
   Comparison result_;
-  std::vector<float> probabilities_;  // [N, C]
-  std::vector<float> logits_;         // [N, C]
+  std::vector<float> probabilities_;           // [N, C]
+  std::vector<float> logits_;                  // [N, C]
+  std::vector<int> labels_given_;              // [L], of the labelled texts: indices into the classes that count
+  Sides<std::vector<float>> labelled_logits_;  // [L, classes that count]
   std::vector<FileComparison> files_;
   std::vector<Length> lengths_;
   std::vector<std::pair<float, int>> order_;  // the largest difference, and whose

@@ -8,6 +8,7 @@
 
 #include "backend/batch.h"
 #include "measure/data_set.h"
+#include "measure/reliability.h"
 #include "measure/run_texts.h"
 #include "measure/statistics.h"
 #include "model/classifier_spec.h"
@@ -50,6 +51,12 @@ struct AccuracyComparison {
   double Loss() const { return static_cast<double>(lost - gained) / static_cast<double>(confusion.candidate.total()); }
 };
 
+// What a side's probabilities are worth: at the temperature in use, and at the one that FitTemperature gives.
+struct SideReliability {
+  Reliability served;
+  Reliability fitted;
+};
+
 struct FileComparison {
   int file = 0;
   int64_t texts = 0;
@@ -83,10 +90,13 @@ struct Comparison {
   std::vector<int> classes;                    // the labels that count
   ConfusionMatrix sides;                       // rows: the reference's labels, columns: the candidate's
   std::optional<AccuracyComparison> accuracy;  // over all labelled files
-  std::vector<FileComparison> files;           // every file of which an example was used
-  std::vector<LengthBucket> lengths;           // those with texts, ascending
-  std::vector<HistogramBin> histogram;         // of the texts' largest differences, half a decade each, ascending
-  std::vector<WorstText> worst;                // at most kWorstTexts, the worst first
+  // Over all labelled files, where the scores are a softmax. Probabilities are among `classes` alone: of fewer than all
+  // labels, each divided by their sum.
+  std::optional<Sides<SideReliability>> reliability;
+  std::vector<FileComparison> files;    // every file of which an example was used
+  std::vector<LengthBucket> lengths;    // those with texts, ascending
+  std::vector<HistogramBin> histogram;  // of the texts' largest differences, half a decade each, ascending
+  std::vector<WorstText> worst;         // at most kWorstTexts, the worst first
 
   double Agreement() const { return texts == 0 ? 0 : static_cast<double>(agreeing) / static_cast<double>(texts); }
 };

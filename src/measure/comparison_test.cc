@@ -130,6 +130,38 @@ TEST(Compare, TakesTheHighestOfTheClassesThatCount) {
   EXPECT_EQ(two.worst[0].label.candidate, 2);  // by the model's own labels
 }
 
+TEST(Compare, MeasuresEachSidesReliabilityOverLabelledTexts) {
+  Fixture f(2);
+  for (int i = 0; i < 10; ++i) f.Add({0.8, 0.2}, {0.9, 0.1}, i < 7 ? 0 : 1);
+  f.Add({0.5, 0.5}, {0.5, 0.5});
+  const Comparison c = f.Run();
+  ASSERT_TRUE(c.reliability);
+  EXPECT_NEAR(c.reliability->reference.served.error, 0.1, 1e-6);
+  EXPECT_NEAR(c.reliability->candidate.served.error, 0.2, 1e-6);
+  // The temperature at which the odds are those of 7 in 10.
+  EXPECT_NEAR(c.reliability->candidate.fitted.temperature, std::log(9) / std::log(7.0 / 3), 1e-5);
+  EXPECT_NEAR(c.reliability->candidate.fitted.error, 0, 1e-5);
+  EXPECT_LT(c.reliability->candidate.fitted.log_loss, c.reliability->candidate.served.log_loss);
+}
+
+TEST(Compare, MeasuresReliabilityAmongTheClassesThatCount) {
+  Fixture f;
+  f.Add({0.3, 0.5, 0.2}, {0.09, 0.9, 0.01}, 2);
+  f.Add({0.3, 0.5, 0.2}, {0.09, 0.9, 0.01}, 0);
+  const Comparison c = f.Run({0, 2});
+  EXPECT_NEAR(c.reliability->reference.served.error, 0.6 - 0.5, 1e-6);
+  EXPECT_NEAR(c.reliability->candidate.served.error, 0.9 - 0.5, 1e-6);
+}
+
+TEST(Compare, HasNoReliabilityWithoutLabelsOrASoftmax) {
+  Fixture f(2);
+  f.Add({0.8, 0.2}, {0.9, 0.1});
+  EXPECT_FALSE(f.Run().reliability);
+  f.Add({0.8, 0.2}, {0.9, 0.1}, 0);
+  f.spec.activation = Activation::kSigmoid;
+  EXPECT_FALSE(f.Run().reliability);
+}
+
 TEST(Compare, SortsTextsByLength) {
   Fixture f;
   const std::vector<double> same = {0.8, 0.1, 0.1};

@@ -31,7 +31,7 @@ td.t { overflow-wrap: anywhere; min-width: 20rem; }
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .plots { display: flex; flex-wrap: wrap; gap: 2rem; }
 figure { margin: 0; overflow-x: auto; } figcaption { color: var(--soft); }
-svg text { font: 11px system-ui, sans-serif; fill: var(--ink); } .bar, .cell { fill: var(--bar); } .axis { stroke: var(--soft); }
+svg text { font: 11px system-ui, sans-serif; fill: var(--ink); } .bar, .cell { fill: var(--bar); } .axis { stroke: var(--soft); } .mark { fill: var(--ink); }
 </style>
 </head>
 <body>
@@ -142,6 +142,27 @@ void AppendMatrices(std::string& html, const ValidationReport& report) {
   html += "</div>\n";
 }
 
+void AppendReliability(std::string& html, const ValidationReport& report) {
+  if (!report.comparison.reliability) return;
+  Heading(html, "Calibration");
+  html +=
+      "<p class=\"soft\">How often the label on top is right, by its probability. The expected calibration error is "
+      "the "
+      "mean distance of the bars' tops from the marks, each bar weighed by its texts; pale bars have few.</p>\n"
+      "<div class=\"plots\">\n";
+  const auto append = [&](const std::string& name, const SideReliability& side) {
+    html +=
+        Cat("<figure>", DrawReliability(side.served, Cat("reliability of ", name)), "<figcaption>", name,
+            absl::StrFormat(": expected calibration error %.4f at temperature %.4g;<br>%.4f at %.4g, which fits the "
+                            "labels best",
+                            side.served.error, side.served.temperature, side.fitted.error, side.fitted.temperature),
+            "</figcaption></figure>\n");
+  };
+  append(report.sides.reference.Name(), report.comparison.reliability->reference);
+  append(report.sides.candidate.Name(), report.comparison.reliability->candidate);
+  html += "</div>\n";
+}
+
 void AppendFiles(std::string& html, const ValidationReport& report) {
   Heading(html, "Files");
   const std::string reference = report.sides.reference.Name();
@@ -237,6 +258,7 @@ std::string ReportHtml(const ValidationReport& report) {
   AppendLengths(html, report.comparison);
   html += "</div>\n";
   AppendMatrices(html, report);
+  AppendReliability(html, report);
   AppendFiles(html, report);
   AppendLayers(html, report);
   AppendInvariance(html, report);

@@ -41,6 +41,30 @@ void WriteAccuracy(JsonWriter& json, const std::optional<AccuracyComparison>& ac
   json.Key("lost").Int(accuracy->lost).Key("gained").Int(accuracy->gained).EndObject();
 }
 
+void WriteReliability(JsonWriter& json, const SideReliability& side) {
+  json.BeginObject().Key("error").Double(side.served.error).Key("log_loss").Double(side.served.log_loss);
+  json.Key("bins").BeginArray();
+  for (const ReliabilityBin& bin : side.served.bins) {
+    json.BeginObject().Key("texts").Int(bin.texts).Key("confidence").Double(bin.confidence);
+    json.Key("accuracy").Double(bin.accuracy).EndObject();
+  }
+  json.EndArray().Key("fitted").BeginObject().Key("temperature").Double(side.fitted.temperature);
+  json.Key("error").Double(side.fitted.error).Key("log_loss").Double(side.fitted.log_loss).EndObject().EndObject();
+}
+
+void WriteReliability(JsonWriter& json, const Comparison& comparison) {
+  json.Key("reliability");
+  if (!comparison.reliability) {
+    json.Null();
+    return;
+  }
+  json.BeginObject().Key("reference");
+  WriteReliability(json, comparison.reliability->reference);
+  json.Key("candidate");
+  WriteReliability(json, comparison.reliability->candidate);
+  json.EndObject();
+}
+
 void WriteData(JsonWriter& json, const ValidationReport& report) {
   json.Key("data").BeginObject().Key("rows").Int(report.data.rows());
   json.Key("texts").Int(static_cast<int64_t>(report.data.examples.size()));
@@ -179,6 +203,7 @@ std::string ReportJson(const ValidationReport& report) {
   Write(json, comparison.sides);
   json.Key("accuracy");
   WriteAccuracy(json, comparison.accuracy);
+  WriteReliability(json, comparison);
   WriteFiles(json, report);
   WriteDistributions(json, comparison);
   WriteWorst(json, report);

@@ -130,6 +130,7 @@ TEST(ReportHtml, IsOnePageThatNeedsNothingElse) {
   EXPECT_THAT(html, Not(HasSubstr("src=")));
   EXPECT_THAT(html, HasSubstr("prefers-color-scheme: dark"));
   EXPECT_THAT(html, HasSubstr("<svg"));
+  EXPECT_THAT(html, HasSubstr("<title>reliability of int8</title>"));
   EXPECT_TRUE(html.ends_with("</html>\n"));
 }
 
@@ -145,6 +146,8 @@ TEST(ReportText, TellsNumbersAndNoTexts) {
   const std::string text = ReportText(FullReport());
   EXPECT_THAT(text, HasSubstr("tiny: int8 against fp32 over 30 of 40 rows"));
   EXPECT_THAT(text, HasSubstr("agreement 90 % (27 of 30)"));
+  EXPECT_THAT(text, HasSubstr("int8: expected calibration error 0."));
+  EXPECT_THAT(text, HasSubstr(" at temperature 1; 0."));
   EXPECT_THAT(text, HasSubstr("FAILED"));
   EXPECT_THAT(text, Not(HasSubstr("script")));
 }
@@ -191,6 +194,22 @@ TEST(DrawBars, ShowsASingleTextBesideMany) {
   EXPECT_THAT(svg, HasSubstr("height=\"0.0\""));
   EXPECT_THAT(svg, HasSubstr("height=\"160.0\""));
   EXPECT_THAT(svg, Not(HasSubstr("height=\"320.0\"")));
+}
+
+TEST(DrawReliability, PutsBarsAndMarksWhereTheyBelong) {
+  Reliability reliability = {.bins = std::vector<ReliabilityBin>(kReliabilityBins)};
+  reliability.bins[12] = {.texts = 4, .confidence = 0.825, .accuracy = 0.5};
+  reliability.bins[14] = {.texts = 8, .confidence = 1, .accuracy = 1};
+  const std::string svg = DrawReliability(reliability, "of <int8>");
+  EXPECT_THAT(svg, HasSubstr("<title>of &lt;int8&gt;</title>"));
+  // The plot is 240 wide and high from (48, 24) on; a bin is 16 wide.
+  EXPECT_THAT(svg, HasSubstr("x=\"241.0\" y=\"144.0\" width=\"14.0\" height=\"120.0\" fill-opacity=\"0.625\""));
+  EXPECT_THAT(svg, HasSubstr("<title>4 texts: mean probability 0.825, accuracy 0.500</title>"));
+  EXPECT_THAT(svg, HasSubstr("cx=\"246.0\" cy=\"66.0\""));
+  EXPECT_THAT(svg, HasSubstr("x=\"273.0\" y=\"24.0\" width=\"14.0\" height=\"240.0\" fill-opacity=\"1.000\""));
+  size_t bars = 0;
+  for (size_t at = svg.find("<rect"); at != std::string::npos; at = svg.find("<rect", at + 1)) ++bars;
+  EXPECT_EQ(bars, 2u);
 }
 
 TEST(DrawMatrix, ShortensLongNamesBetweenCharacters) {

@@ -18,6 +18,14 @@ void AppendAccuracy(std::string_view name, const AccuracyComparison& accuracy, s
                         100 * reference.MacroRecall(), 100 * candidate.MacroRecall(), accuracy.lost, accuracy.gained);
 }
 
+void AppendReliability(std::string_view name, const SideReliability& side, std::string& out) {
+  absl::StrAppendFormat(&out,
+                        "%s: expected calibration error %.4f at temperature %.4g; %.4f at %.4g, which fits the labels "
+                        "best\n",
+                        std::string(name), side.served.error, side.served.temperature, side.fitted.error,
+                        side.fitted.temperature);
+}
+
 // "data.tsv line 12"
 std::string Place(const ValidationReport& report, int i) {
   const Example& example = report.data.examples[i];
@@ -75,6 +83,10 @@ std::string ReportText(const ValidationReport& report) {
       c.logits.max, c.logits.mean, c.logits.p99);
   for (const FileComparison& file : c.files) {
     if (file.accuracy) AppendAccuracy(report.data.files[file.file].name, *file.accuracy, out);
+  }
+  if (c.reliability) {
+    AppendReliability(report.sides.reference.Name(), c.reliability->reference, out);
+    AppendReliability(report.sides.candidate.Name(), c.reliability->candidate, out);
   }
   if (report.layers) {
     out += "layer       difference  tolerance  outside\n";

@@ -16,6 +16,7 @@ constexpr int kMargin = 24;
 constexpr int kCell = 84;
 constexpr int kCellHeight = 44;
 constexpr int kNameWidth = 110;
+constexpr int kSquare = 240;  // a reliability diagram's plot
 constexpr size_t kLongestName = 14;
 
 // A name that fits its place. Cut between characters.
@@ -107,6 +108,42 @@ std::string DrawMatrix(const ConfusionMatrix& matrix, const std::vector<std::str
       Text(svg, kNameWidth + (c + 0.5) * kCell, y + kCellHeight / 2.0 + 4, "middle", Cat(matrix.count(r, c)));
     }
   }
+  return svg + "</svg>";
+}
+
+std::string DrawReliability(const Reliability& reliability, std::string_view title) {
+  const int left = 2 * kMargin;
+  const int base = kMargin + kSquare;
+  const auto x = [&](double probability) { return left + kSquare * probability; };
+  const auto y = [&](double share) { return base - kSquare * share; };
+  std::string svg = Begin(left + kSquare + kMargin, base + 2 * kMargin, title);
+  int64_t most = 1;
+  for (const ReliabilityBin& bin : reliability.bins) most = std::max(most, bin.texts);
+  const auto bins = static_cast<double>(reliability.bins.size());
+  for (size_t b = 0; b < reliability.bins.size(); ++b) {
+    const ReliabilityBin& bin = reliability.bins[b];
+    if (bin.texts == 0) continue;
+    const double from = static_cast<double>(b) / bins;
+    const double share = static_cast<double>(bin.texts) / static_cast<double>(most);
+    absl::StrAppendFormat(
+        &svg,
+        "<rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill-opacity=\"%.3f\">"
+        "<title>%d texts: mean probability %.3f, accuracy %.3f</title></rect>",
+        x(from) + 1, y(bin.accuracy), kSquare / bins - 2, kSquare * bin.accuracy, 0.25 + 0.75 * share, bin.texts,
+        bin.confidence, bin.accuracy);
+    absl::StrAppendFormat(&svg, "<circle class=\"mark\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", x(bin.confidence),
+                          y(bin.confidence));
+  }
+  absl::StrAppendFormat(&svg, "<path class=\"axis\" stroke-dasharray=\"4\" d=\"M%d %dL%d %d\"/>", left, base,
+                        left + kSquare, kMargin);
+  absl::StrAppendFormat(&svg, "<path class=\"axis\" fill=\"none\" d=\"M%d %dV%dH%d\"/>", left, kMargin, base,
+                        left + kSquare);
+  for (const double tick : {0.0, 0.5, 1.0}) {
+    Text(svg, x(tick), base + 14, "middle", Cat(tick));
+    Text(svg, left - 6, y(tick) + 4, "end", Cat(tick));
+  }
+  Text(svg, x(0.5), base + 34, "middle", "top probability");
+  Text(svg, left - 6, kMargin - 10, "middle", "accuracy");
   return svg + "</svg>";
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "measure/reliability.h"
 #include "measure/statistics.h"
 
 namespace ks {
@@ -31,5 +32,9 @@ std::string DrawBars(const BarChart& chart);
 // Counts as a grid, darker for a larger share of its row; `names` of both rows and columns.
 std::string DrawMatrix(const ConfusionMatrix& matrix, const std::vector<std::string>& names, std::string_view rows,
                        std::string_view columns);
+
+// A reliability diagram: a bar for each bin with texts, as high as its accuracy, against the diagonal on which
+// probabilities mean what they say; a mark at each bin's mean probability. Bars of few texts are pale.
+std::string DrawReliability(const Reliability& reliability, std::string_view title);
 
 }  // namespace ks
