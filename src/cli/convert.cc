@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <span>
 
 #include "absl/strings/str_split.h"
 #include "base/json_writer.h"
@@ -15,6 +16,8 @@
 
 namespace ks {
 namespace {
+
+constexpr int64_t kListedRows = 20;
 
 struct Flags {
   std::string checkpoint;
@@ -53,7 +56,7 @@ void PrintReport(const ConvertReport& report, Duration elapsed, bool as_json) {
                Seconds(elapsed));
 }
 
-// The texts to calibrate on. A row that cannot be read is left out: what counts is that there are enough.
+// The texts to calibrate on. A row that cannot be read is left out, aloud: what counts is that there are enough.
 absl::StatusOr<std::vector<std::string>> ReadCalibrationTexts(const Flags& flags) {
   std::vector<std::string> texts;
   if (flags.calibration.empty()) return texts;
@@ -63,18 +66,29 @@ absl::StatusOr<std::vector<std::string>> ReadCalibrationTexts(const Flags& flags
                                                                             .text_column = flags.text_column,
                                                                             .header = !flags.no_header}));
   Row row;
+  int64_t left_out = 0;
   while (true) {
     KS_ASSIGN_OR_RETURN(const bool more, reader->Next(row));
     if (!more) break;
-    if (row.error.empty()) texts.push_back(row.text);
+    if (row.error.empty()) {
+      texts.push_back(row.text);
+    } else if (++left_out <= kListedRows) {
+      std::fprintf(stderr, "left out: %s: line %s: %s\n", flags.calibration.c_str(), Cat(row.line).c_str(),
+                   row.error.c_str());
+    }
+  }
+  if (left_out > 0) {
+    std::fprintf(stderr, "%s: %s of %s rows could not be read and are left out\n", flags.calibration.c_str(),
+                 Cat(left_out).c_str(), Cat(left_out + static_cast<int64_t>(texts.size())).c_str());
   }
   if (texts.empty()) return DataLoss(flags.calibration, ": expected texts to calibrate on, found none");
   return texts;
 }
 
 // Refuses a package whose int8 is too far from its fp32.
-absl::Status AskGate(const std::filesystem::path& package) {
+absl::Status AskGate(const std::filesystem::path& package, std::span<const std::string> texts) {
   ShortGateOptions options;
+  options.texts.assign(texts.begin(), texts.end());
   options.open = OpenServedBackends;
   KS_ASSIGN_OR_RETURN(const ValidationReport report, RunShortGate(package, options));
   std::string broken;

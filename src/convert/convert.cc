@@ -180,17 +180,25 @@ absl::Status WriteInt8(const Source& source, const PackageWeights& weights, cons
   return writer.AddFile(kInt8GraphFile, std::as_bytes(std::span(graph)));
 }
 
+struct Int8Layers {
+  QuantizedLayers layers;
+  size_t texts = 0;  // the first of the calibration texts, which the layers were fitted to
+};
+
 // By texts, by what an earlier calibration left, or without data.
-absl::StatusOr<QuantizedLayers> Quantize(const ConvertOptions& options, const Source& source,
-                                         const PackageWeights& weights, const std::string& weights_sha256) {
+absl::StatusOr<Int8Layers> Quantize(const ConvertOptions& options, const Source& source, const PackageWeights& weights,
+                                    const std::string& weights_sha256) {
   const fs::path calibrated = options.checkpoint_dir / kCalibratedFile;
   std::error_code error;
   if (options.calibration_texts.empty() && fs::exists(calibrated, error)) {
     KS_ASSIGN_OR_RETURN(QuantizedLayers layers, LoadCalibrated(calibrated, source.spec, weights_sha256));
     KS_RETURN_IF_ERROR(KeepFp32(DenseLayers(source.spec), options.fp32_layers, layers));
-    return layers;
+    return Int8Layers{.layers = std::move(layers)};
   }
-  if (options.calibration_texts.empty()) return RoundLayers(source.spec, weights, options.fp32_layers);
+  if (options.calibration_texts.empty()) {
+    KS_ASSIGN_OR_RETURN(QuantizedLayers layers, RoundLayers(source.spec, weights, options.fp32_layers));
+    return Int8Layers{.layers = std::move(layers)};
+  }
   KS_ASSIGN_OR_RETURN(const PackedTexts texts,
                       PackTexts(*source.tokenizer, options.calibration_texts, source.window, kMaxCalibrationTokens));
   const CalibrationOptions calibration = {.fp32_layers = options.fp32_layers, .progress = options.progress};
@@ -198,7 +206,7 @@ absl::StatusOr<QuantizedLayers> Quantize(const ConvertOptions& options, const So
   if (!options.save_calibrated.empty()) {
     KS_RETURN_IF_ERROR(SaveCalibrated(options.save_calibrated, source.spec, layers, weights_sha256));
   }
-  return layers;
+  return Int8Layers{.layers = std::move(layers), .texts = static_cast<size_t>(texts.sequences())};
 }
 
 Int8Description Describe(const ClassifierSpec& spec, const QuantizedLayers& layers) {
@@ -225,11 +233,11 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   KS_ASSIGN_OR_RETURN(const SourceHashes hashes, HashSource(options.checkpoint_dir, source.checkpoint.files()));
   Manifest manifest;
   manifest.source_sha256 = hashes.all;
-  QuantizedLayers layers;
+  Int8Layers quantized;
   if (int8) {
     progress("quantisation");
-    KS_ASSIGN_OR_RETURN(layers, Quantize(options, source, weights, hashes.weights));
-    manifest.int8 = Describe(source.spec, layers);
+    KS_ASSIGN_OR_RETURN(quantized, Quantize(options, source, weights, hashes.weights));
+    manifest.int8 = Describe(source.spec, quantized.layers);
   }
   KS_ASSIGN_OR_RETURN(PackageWriter writer, PackageWriter::Create(options.output_dir, {.replace = options.overwrite}));
 
@@ -244,7 +252,7 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   }
   if (int8) {
     progress("int8");
-    KS_RETURN_IF_ERROR(WriteInt8(source, weights, layers, writer));
+    KS_RETURN_IF_ERROR(WriteInt8(source, weights, quantized.layers, writer));
   }
 
   progress("self-check");
@@ -258,7 +266,8 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   KS_RETURN_IF_ERROR(writer.Finish(manifest));
   if (options.gate) {
     progress("gate");
-    KS_RETURN_IF_ERROR(options.gate(writer.directory()));
+    const std::span<const std::string> texts = options.calibration_texts;
+    KS_RETURN_IF_ERROR(options.gate(writer.directory(), texts.first(quantized.texts)));
   }
   KS_RETURN_IF_ERROR(writer.Publish());
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,9 +35,10 @@ struct ConvertOptions {
       save_calibrated;  // where to keep what the texts gave (convert/calibrated_file.h); empty: nowhere
   std::vector<std::string> fp32_layers;                 // dense layers that int8 leaves in fp32 (model/dense_layers.h)
   std::function<void(std::string_view step)> progress;  // told what begins: "weights", "graphs", ...; may be empty
-  // Asked once the package is whole, in the directory given, and before it is put in place; may add validation.json. Its
-  // error leaves nothing. Empty: the manifest says that the gate was skipped.
-  std::function<absl::Status(const std::filesystem::path& package)> gate;
+  // Asked once the package is whole, in the directory given, and before it is put in place; may add validation.json.
+  // `texts`: those of calibration_texts that int8 was fitted to. Its error leaves nothing. Empty: the manifest says that
+  // the gate was skipped.
+  std::function<absl::Status(const std::filesystem::path& package, std::span<const std::string> texts)> gate;
 };
 
 struct ConvertReport {

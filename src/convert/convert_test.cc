@@ -14,6 +14,7 @@
 #include "base/testing/temp_directory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
+#include "convert/calibrate.h"
 #include "convert/calibrated_file.h"
 #include "convert/testing/tiny_checkpoint.h"
 #include "model/weights.h"
@@ -256,17 +257,34 @@ TEST_F(ConvertTest, RefusesPrecisionsThatThereAreNot) {
 
 TEST_F(ConvertTest, AsksTheGateBeforeAnythingIsInPlace) {
   WriteCheckpoint();
-  options_.gate = [&](const fs::path& directory) {
+  options_.gate = [&](const fs::path& directory, std::span<const std::string> texts) {
+    EXPECT_TRUE(texts.empty());
     EXPECT_TRUE(Package::Open(directory).ok());
     EXPECT_FALSE(fs::exists(options_.output_dir));
     return absl::FailedPreconditionError("too far apart");
   };
   ExpectError(absl::StatusCode::kFailedPrecondition, "too far apart");
-  options_.gate = [](const fs::path&) { return absl::OkStatus(); };
+  options_.gate = [](const fs::path&, std::span<const std::string>) { return absl::OkStatus(); };
   EXPECT_FALSE(Convert(options_)->manifest.gate_skipped);
   options_.gate = nullptr;
   options_.overwrite = true;
   EXPECT_TRUE(Convert(options_)->manifest.gate_skipped);
+}
+
+TEST_F(ConvertTest, AsksTheGateOverTheTextsThatInt8WasFittedTo) {
+  WriteCheckpoint();
+  options_.calibration_texts.assign(2000, "this is not great and the movie is bad, awful, awful, awful and so is this");
+  size_t asked = 0;
+  options_.gate = [&](const fs::path&, std::span<const std::string> texts) {
+    asked = texts.size();
+    EXPECT_EQ(texts.data(), options_.calibration_texts.data());
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(Convert(options_).ok());
+  const auto tokenizer = Tokenizer::FromJson(ReadInput("tokenizer.json"), "");
+  Encoding encoding;
+  ASSERT_TRUE(tokenizer->Encode(options_.calibration_texts[0], {.max_tokens = 40}, encoding).ok());
+  EXPECT_EQ(asked, std::min<size_t>(2000, kMaxCalibrationTokens / encoding.ids.size()));
 }
 
 TEST_F(ConvertTest, TellsItsSteps) {
