@@ -1,6 +1,7 @@
 // `convert`: a Hugging Face model directory into a package.
 #include "convert/convert.h"
 
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <span>
@@ -32,6 +33,8 @@ struct Flags {
   std::string name;
   std::optional<std::string> labels;
   int64_t max_length = 0;
+  std::optional<std::string> temperature;
+  std::string save_temperature;
   bool no_gate = false;
   bool json = false;
 };
@@ -54,6 +57,15 @@ void PrintReport(const ConvertReport& report, Duration elapsed, bool as_json) {
   }
   std::fprintf(stderr, "%s: %.1f MB in %.1f s\n", report.directory.c_str(), static_cast<double>(report.bytes) / 1e6,
                Seconds(elapsed));
+}
+
+// Any number; convert says which ones can be.
+absl::StatusOr<std::optional<float>> ParseTemperature(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  float value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error == std::errc() && end == text->data() + text->size()) return value;
+  return InvalidArgument("--temperature: expected a number, found \"", *text, "\"");
 }
 
 // The texts to calibrate on. A row that cannot be read is left out, aloud: what counts is that there are enough.
@@ -111,6 +123,10 @@ int RunConvert(const Flags& flags) {
   if (flags.keep_fp32) options.fp32_layers = absl::StrSplit(*flags.keep_fp32, ',');
   if (flags.labels) options.labels = absl::StrSplit(*flags.labels, ',');
   options.max_length = static_cast<int>(flags.max_length);
+  const absl::StatusOr<std::optional<float>> temperature = ParseTemperature(flags.temperature);
+  if (!temperature.ok()) return Fail(temperature.status());
+  options.temperature = *temperature;
+  options.save_temperature = flags.save_temperature;
   options.save_calibrated = flags.save_calibrated;
   absl::StatusOr<std::vector<std::string>> texts = ReadCalibrationTexts(flags);
   if (!texts.ok()) return Fail(texts.status());
@@ -158,6 +174,9 @@ Command ConvertCommand() {
                 {"--labels", &flags->labels, "A,B,C", "instead of config.json's, in the order of the logits"},
                 {"--max-length", IntFlag{&flags->max_length, 0, 1 << 20}, "N",
                  "window in tokens, special ones included; 0 takes all that the model has"},
+                {"--temperature", &flags->temperature, "X",
+                 "divides the logits; without it what temperature.json beside the checkpoint says, or 1"},
+                {"--save-temperature", &flags->save_temperature, "FILE", "keep it for this checkpoint's weights"},
                 {"--no-gate", &flags->no_gate, "", "do not compare int8 with fp32 before putting the package in place"},
                 {"--json", &flags->json, "", "report as one JSON object"}},
       .run = [flags] { return RunConvert(*flags); }};

@@ -39,7 +39,9 @@ std::string AsJson(const Package& package, bool verified) {
   } else {
     json.Null();
   }
-  json.Key("gate_skipped").Bool(manifest.gate_skipped).Key("source_sha256").String(manifest.source_sha256);
+  json.Key("gate");
+  manifest.GateVerdict() ? json.String(*manifest.GateVerdict()) : json.Null();
+  json.Key("source_sha256").String(manifest.source_sha256);
   json.Key("self_checks").Int(static_cast<int64_t>(manifest.self_checks.size())).Key("files").BeginArray();
   for (const PackageFile& file : manifest.files) {
     json.BeginObject().Key("name").String(file.name).Key("size_bytes").Int(file.size_bytes);
@@ -62,7 +64,8 @@ std::string DescribeInt8(const Manifest& manifest) {
   if (!manifest.HasPrecision("int8")) return {};
   const std::vector<std::string>& layers = manifest.int8.fp32_layers;
   return Cat("\nint8         ", manifest.int8.calibrated ? "calibrated" : "each weight rounded alone",
-             layers.empty() ? "" : Cat(", in fp32: ", Join(layers)), manifest.gate_skipped ? ", not compared" : "");
+             layers.empty() ? "" : Cat(", in fp32: ", Join(layers)), "\ngate         ",
+             manifest.GateVerdict().value_or("none, for want of fp32"));
 }
 
 std::string AsText(const Package& package, bool verified) {

@@ -16,6 +16,7 @@
 #include "convert/package_weights.h"
 #include "convert/quantize.h"
 #include "convert/self_check.h"
+#include "convert/temperature_file.h"
 #include "graph/encoder_graph.h"
 #include "model/config.h"
 #include "model/dense_layers.h"
@@ -162,6 +163,27 @@ absl::Status CheckPrecisions(const ConvertOptions& options) {
   return absl::OkStatus();
 }
 
+// Whatever can be wrong with the options alone.
+absl::Status CheckTemperatureOptions(const ConvertOptions& options) {
+  if (options.temperature) return CheckTemperature(*options.temperature);
+  if (options.save_temperature.empty()) return absl::OkStatus();
+  return InvalidArgument("save-temperature: expected a temperature to keep, found none");
+}
+
+// As given, as kept beside the checkpoint, or 1.
+absl::StatusOr<float> Temperature(const ConvertOptions& options, const std::string& weights_sha256) {
+  if (options.temperature) {
+    if (!options.save_temperature.empty()) {
+      KS_RETURN_IF_ERROR(SaveTemperature(options.save_temperature, *options.temperature, weights_sha256));
+    }
+    return *options.temperature;
+  }
+  const fs::path kept = options.checkpoint_dir / kTemperatureFile;
+  std::error_code error;
+  if (fs::exists(kept, error)) return LoadTemperature(kept, weights_sha256);
+  return 1.0f;
+}
+
 // `optional` where the package serves int8 without it.
 absl::Status WriteFp32(const Source& source, const PackageWeights& weights, bool optional, PackageWriter& writer) {
   KS_RETURN_IF_ERROR(writer.AddFile(kWeightsFile, [&](const ByteSink& sink) { return weights.Write(sink); }, optional));
@@ -226,6 +248,7 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   };
   progress("reading");
   KS_RETURN_IF_ERROR(CheckPrecisions(options));
+  KS_RETURN_IF_ERROR(CheckTemperatureOptions(options));
   const bool fp32 = Wants(options, "fp32");
   const bool int8 = Wants(options, "int8");
   KS_ASSIGN_OR_RETURN(const Source source, ReadSource(options));
@@ -233,6 +256,7 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   KS_ASSIGN_OR_RETURN(const SourceHashes hashes, HashSource(options.checkpoint_dir, source.checkpoint.files()));
   Manifest manifest;
   manifest.source_sha256 = hashes.all;
+  KS_ASSIGN_OR_RETURN(manifest.temperature, Temperature(options, hashes.weights));
   Int8Layers quantized;
   if (int8) {
     progress("quantisation");
@@ -258,7 +282,6 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   progress("self-check");
   manifest.name = source.name;
   manifest.spec = source.spec;
-  manifest.temperature = options.temperature;
   manifest.window = source.window;
   manifest.precisions = options.precisions;
   manifest.gate_skipped = int8 && fp32 && !options.gate;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,7 +28,10 @@ struct ConvertOptions {
   std::string name;                 // of the model; empty: the checkpoint directory's, what is no name character as '-'
   std::vector<std::string> labels;  // instead of config.json's, in the order of the logits; empty: config.json's
   int max_length = 0;               // the window in tokens, special ones included; 0: all positions of the model
-  float temperature = 1.0f;         // kept in the manifest
+  // Kept in the manifest. Nothing: temperature.json beside the checkpoint (convert/temperature_file.h) where there is one,
+  // otherwise 1.
+  std::optional<float> temperature = {};
+  std::filesystem::path save_temperature;  // where to keep `temperature` for these weights; empty: nowhere
   // Texts to fit the int8 weights to (convert/calibrate.h); empty: int8_calibrated.safetensors beside the checkpoint where
   // there is one, otherwise each weight is rounded alone.
   std::vector<std::string> calibration_texts;
@@ -58,7 +62,7 @@ struct ConvertReport {
 // Errors, each naming file and field or tensor, what was expected and what was found:
 //   kInvalidArgument     config.json or tokenizer.json cannot be used; an option out of its range
 //   kFailedPrecondition  a sound model that this program cannot convert; an output_dir that is not a package; what the
-//                        gate says; calibrated weights of another checkpoint
+//                        gate says; calibrated weights or a temperature of another checkpoint
 //   kNotFound            no such directory, no tokenizer.json, no weights, a tensor missing
 //   kDataLoss            damaged weights, or weights that contradict config.json or hold a NaN
 //   kAlreadyExists       output_dir exists and options.overwrite is false

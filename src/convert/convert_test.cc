@@ -16,6 +16,7 @@
 #include "checkpoint/safetensors.h"
 #include "convert/calibrate.h"
 #include "convert/calibrated_file.h"
+#include "convert/temperature_file.h"
 #include "convert/testing/tiny_checkpoint.h"
 #include "model/weights.h"
 #include "package/package.h"
@@ -287,6 +288,29 @@ TEST_F(ConvertTest, AsksTheGateOverTheTextsThatInt8WasFittedTo) {
   EXPECT_EQ(asked, std::min<size_t>(2000, kMaxCalibrationTokens / encoding.ids.size()));
 }
 
+TEST_F(ConvertTest, KeepsATemperatureBesideTheCheckpoint) {
+  WriteCheckpoint();
+  EXPECT_EQ(Convert(options_)->manifest.temperature, 1.0f);
+  options_.overwrite = true;
+  options_.temperature = 1.25f;
+  options_.save_temperature = options_.checkpoint_dir / kTemperatureFile;
+  EXPECT_EQ(Convert(options_)->manifest.temperature, 1.25f);
+  options_.temperature.reset();
+  options_.save_temperature.clear();
+  EXPECT_EQ(Convert(options_)->manifest.temperature, 1.25f);
+  options_.temperature = 1.5f;  // once
+  EXPECT_EQ(Convert(options_)->manifest.temperature, 1.5f);
+
+  fs::remove_all(options_.output_dir);
+  const std::string old = ReadInput(kTemperatureFile);
+  WriteCheckpoint({.seed = 2});
+  WriteInput(kTemperatureFile, old);
+  EXPECT_EQ(Convert(options_)->manifest.temperature, 1.5f) << "what is said does not ask what is kept";
+  fs::remove_all(options_.output_dir);
+  options_.temperature.reset();
+  ExpectError(absl::StatusCode::kFailedPrecondition, "temperature.json: fitted for weights of sha256 ");
+}
+
 TEST_F(ConvertTest, TellsItsSteps) {
   WriteCheckpoint();
   std::vector<std::string> steps;
@@ -310,8 +334,11 @@ TEST_F(ConvertTest, RefusesOptionsOutOfRange) {
   options_.name = "a/b";
   ExpectError(absl::StatusCode::kInvalidArgument, "name: expected");
   options_.name.clear();
-  options_.temperature = -1;
-  ExpectError(absl::StatusCode::kInvalidArgument, "temperature: expected a number from 0.001");
+  options_.temperature = -1.0f;
+  ExpectError(absl::StatusCode::kInvalidArgument, "temperature: expected a number from 0.001 to 1000, found -1");
+  options_.temperature.reset();
+  options_.save_temperature = root_ / "x";
+  ExpectError(absl::StatusCode::kInvalidArgument, "save-temperature: expected a temperature to keep, found none");
 }
 
 TEST_F(ConvertTest, SaysWhatIsMissing) {

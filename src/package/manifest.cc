@@ -140,7 +140,9 @@ absl::Status ReadSelfChecks(const JsonObject& object, Manifest& manifest) {
 absl::StatusOr<float> ReadTemperature(const JsonObject& object) {
   KS_ASSIGN_OR_RETURN(const JsonValue value, object.Require("temperature"));
   KS_ASSIGN_OR_RETURN(const double temperature, value.AsDouble());
-  if (!(temperature >= 1e-3 && temperature <= 1e3)) return value.Unexpected("a number from 0.001 to 1000");
+  if (!(temperature >= kMinTemperature && temperature <= kMaxTemperature)) {
+    return value.Unexpected(Cat("a number from ", kMinTemperature, " to ", kMaxTemperature));
+  }
   return static_cast<float>(temperature);
 }
 
@@ -161,6 +163,11 @@ bool IsModelName(std::string_view name) {
 
 bool Manifest::HasPrecision(std::string_view precision) const {
   return std::find(precisions.begin(), precisions.end(), precision) != precisions.end();
+}
+
+std::optional<std::string_view> Manifest::GateVerdict() const {
+  if (!HasPrecision("fp32") || !HasPrecision("int8")) return std::nullopt;
+  return gate_skipped ? "skipped" : "passed";
 }
 
 std::string ManifestToJson(const Manifest& manifest) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ inline constexpr int kOldestPackageFormatVersion = kPackageFormatVersion - 1;
 
 // The value of the manifest's "format".
 inline constexpr std::string_view kPackageFormat = "kubesentiment-package";
+
+// What Manifest::temperature may be.
+inline constexpr double kMinTemperature = 1e-3;
+inline constexpr double kMaxTemperature = 1e3;
 
 // Longest manifest.json that is read.
 inline constexpr size_t kMaxManifestBytes = 16 << 20;
@@ -59,6 +64,10 @@ struct Manifest {
       source_sha256;  // of the checkpoint's weights, config and tokenizer: provenance without time, host or path
 
   bool HasPrecision(std::string_view precision) const;
+
+  // What came of comparing int8 with fp32 before the package was put in place: "passed" or "skipped". Nothing where
+  // there were not two precisions to compare.
+  std::optional<std::string_view> GateVerdict() const;
 };
 
 // True for a name that Manifest::name may have.

@@ -116,6 +116,14 @@ TEST(Manifest, ReadsBackWhatItWroteOfInt8) {
   EXPECT_EQ(ManifestToJson(*read), json);
 }
 
+TEST(Manifest, TellsWhatTheGateSaid) {
+  EXPECT_EQ(Sample().GateVerdict(), std::nullopt);
+  Manifest manifest = Int8Sample();
+  EXPECT_EQ(manifest.GateVerdict(), "skipped");
+  manifest.gate_skipped = false;
+  EXPECT_EQ(manifest.GateVerdict(), "passed");
+}
+
 TEST(Manifest, OfInt8AloneHasNoFp32Logits) {
   Manifest manifest = Int8Sample();
   manifest.precisions = {"int8"};

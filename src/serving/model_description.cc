@@ -29,6 +29,9 @@ ModelDescription DescribeModel(const ServedModel& model, const RoutingOptions& r
   description.name = manifest.name;
   description.labels = manifest.spec.labels;
   description.activation = manifest.spec.activation;
+  description.temperature = manifest.temperature;
+  if (manifest.HasPrecision("int8")) description.int8 = manifest.int8;
+  description.gate = manifest.GateVerdict();
   description.window = manifest.window;
   description.files = manifest.files;
   description.source_sha256 = manifest.source_sha256;

@@ -21,7 +21,10 @@ struct ModelDescription {
   RoutingOptions routing;
   std::vector<std::string> labels;
   Activation activation = Activation::kSoftmax;
-  int window = 0;  // tokens
+  float temperature = 1;                // divides the logits inside softmax and sigmoid, on every backend
+  std::optional<Int8Description> int8;  // how the package's int8 weights were made, whatever runs; nothing without them
+  std::optional<std::string> gate;      // Manifest::GateVerdict
+  int window = 0;                       // tokens
   std::vector<PackageFile> files;
   std::string source_sha256;
   std::string validation_json;  // the package's validation.json; empty where it has none

@@ -242,6 +242,8 @@ def test_model_info(server):
     assert info["labels"] == ["NEGATIVE", "NEUTRAL", "POSITIVE"]
     assert info["backend"] == "onnx" and info["precision"] == "int8" and info["window"] == 256
     assert info["activation"] == "softmax"
+    assert info["temperature"] == json.loads((support.SOURCE / "models/default/temperature.json").read_text())["temperature"]
+    assert info["int8"] == {"calibrated": True, "fp32_layers": []} and info["gate"] == "passed"
     assert "validation" in info
 
 

@@ -2,7 +2,7 @@
 docs/validation.md.
 
 The 10,000 texts of texts10000.txt: fp32 against PyTorch, INT8 against fp32, and INT8's bits alone and in batches. Whole
-labelled test files: what INT8 costs in accuracy.
+labelled test files: what INT8 costs in accuracy, and whether probabilities mean what they say.
 """
 
 import json
@@ -88,3 +88,14 @@ def test_int8_loses_no_accuracy_on_whole_files(names, classes, tmp_path):
             loss = accuracy["reference"]["accuracy"] - accuracy["candidate"]["accuracy"]
             assert loss <= 0.001 + 1e-12, file
     assert code == 0
+
+
+def test_probabilities_mean_what_they_say(tmp_path):
+    """The temperature was fitted on semeval2017/dev; this is the test file of the same set."""
+    _, found = validate("--data", DATA / "semeval2017/test.tsv.xz", *COLUMNS, "--samples", "0",
+                        "--candidate", "int8", "--reference", "fp32", report=tmp_path / "r.json")
+    kept = json.loads((support.SOURCE / "models/default/temperature.json").read_text(encoding="utf-8"))
+    assert found["model"]["temperature"] == kept["temperature"]
+    for side, precision in (("reference", "fp32"), ("candidate", "int8")):
+        assert found[side]["precision"] == precision
+        assert found["reliability"][side]["error"] <= 0.03, found["reliability"][side]

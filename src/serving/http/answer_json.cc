@@ -50,6 +50,16 @@ void WriteStrings(const std::vector<std::string>& strings, JsonWriter& json) {
   json.EndArray();
 }
 
+void WriteInt8(const ModelDescription& model, JsonWriter& json) {
+  if (!model.int8) {
+    json.Null();
+    return;
+  }
+  json.BeginObject().Key("calibrated").Bool(model.int8->calibrated).Key("fp32_layers");
+  WriteStrings(model.int8->fp32_layers, json);
+  json.EndObject();
+}
+
 // A backend beside the default, with its share of the requests; null where there is none.
 void WriteSecond(const std::string& backend, double share, JsonWriter& json) {
   if (backend.empty()) {
@@ -156,6 +166,11 @@ std::string ModelInfoJson(const Service& service) {
   json.Key("labels");
   WriteStrings(model.labels, json);
   json.Key("activation").String(ActivationName(model.activation));
+  json.Key("temperature").Float(model.temperature);
+  json.Key("int8");
+  WriteInt8(model, json);
+  json.Key("gate");
+  model.gate ? json.String(*model.gate) : json.Null();
   json.Key("window").Int(model.window);
   json.Key("source_sha256").String(model.source_sha256);
   json.Key("files").BeginArray();

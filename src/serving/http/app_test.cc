@@ -318,15 +318,26 @@ TEST(App, TellsItsHealth) {
 TEST(App, DescribesTheModel) {
   ModelDescription model = TinyModel();
   model.validation_json = R"({"accuracy":0.9})";
+  model.temperature = 1.25f;
+  model.int8 = {.calibrated = true, .fp32_layers = {"layer.1.ffn.out"}};
+  model.gate = "passed";
   World world({}, model);
   const std::string body = Ask(world.app, Request("GET", "/model-info")).body;
   EXPECT_TRUE(JsonDocument::Parse(body, "answer").ok()) << body;
-  for (const char* part : {R"("name":"tiny")", R"("backend":"onnx")", R"("precision":"fp32")",
-                           R"("labels":["NEGATIVE","NEUTRAL","POSITIVE"])", R"("activation":"softmax","window":256)",
-                           R"({"name":"fp32.onnx","size_bytes":12,"sha256":"aaaa)", R"("validation":{"accuracy":0.9})",
-                           R"("cpu":{"model":)", R"("max_text_chars":10000)", R"("warnings":[])"}) {
+  for (const char* part :
+       {R"("name":"tiny")", R"("backend":"onnx")", R"("precision":"fp32")",
+        R"("labels":["NEGATIVE","NEUTRAL","POSITIVE"])", R"("activation":"softmax","temperature":1.25,)",
+        R"("int8":{"calibrated":true,"fp32_layers":["layer.1.ffn.out"]},"gate":"passed",)", R"("window":256)",
+        R"({"name":"fp32.onnx","size_bytes":12,"sha256":"aaaa)", R"("validation":{"accuracy":0.9})",
+        R"("cpu":{"model":)", R"("max_text_chars":10000)", R"("warnings":[])"}) {
     EXPECT_THAT(body, HasSubstr(part));
   }
+}
+
+TEST(App, DescribesAModelOfOnePrecision) {
+  World world;
+  EXPECT_THAT(Ask(world.app, Request("GET", "/model-info")).body,
+              HasSubstr(R"("temperature":1,"int8":null,"gate":null,"window":256)"));
 }
 
 TEST(App, ShowsWarningsOfTheService) {
