@@ -274,7 +274,10 @@ TEST_F(ConvertTest, AsksTheGateBeforeAnythingIsInPlace) {
 
 TEST_F(ConvertTest, AsksTheGateOverTheTextsThatInt8WasFittedTo) {
   WriteCheckpoint();
-  options_.calibration_texts.assign(2000, "this is not great and the movie is bad, awful, awful, awful and so is this");
+  // Each fills the window of 40 tokens, and 2000 of them are more than what is read.
+  std::string text = "awful";
+  for (int i = 0; i < 50; ++i) text += " movie";
+  options_.calibration_texts.assign(2000, text);
   size_t asked = 0;
   options_.gate = [&](const fs::path&, std::span<const std::string> texts) {
     asked = texts.size();
@@ -282,10 +285,7 @@ TEST_F(ConvertTest, AsksTheGateOverTheTextsThatInt8WasFittedTo) {
     return absl::OkStatus();
   };
   ASSERT_TRUE(Convert(options_).ok());
-  const auto tokenizer = Tokenizer::FromJson(ReadInput("tokenizer.json"), "");
-  Encoding encoding;
-  ASSERT_TRUE(tokenizer->Encode(options_.calibration_texts[0], {.max_tokens = 40}, encoding).ok());
-  EXPECT_EQ(asked, std::min<size_t>(2000, kMaxCalibrationTokens / encoding.ids.size()));
+  EXPECT_EQ(asked, static_cast<size_t>(kMaxCalibrationTokens / 40));
 }
 
 TEST_F(ConvertTest, KeepsATemperatureBesideTheCheckpoint) {
