@@ -12,6 +12,8 @@ namespace ks {
 // affair. `name` is for the nodes that a call appends.
 class Dialect {
  public:
+  // `graph` must outlive the dialect.
+  explicit Dialect(GraphBuilder& graph) : graph_(graph) {}
   virtual ~Dialect() = default;
 
   // The sum of word, position and token type embeddings, [tokens, H], before the norm.
@@ -22,6 +24,12 @@ class Dialect {
   virtual Value Attention(const std::string& name, const Value& query, const Value& key, const Value& value) = 0;
   // The first token of each sequence: [sequences, H].
   virtual Value FirstTokens(const std::string& name, const Value& x) = 0;
+  // x W^T + b, [tokens, inputs] -> [tokens, outputs]; here one Gemm over `weights` as the checkpoint has them.
+  virtual Value Linear(const std::string& name, const Value& x, const LinearNames& weights, int64_t outputs,
+                       int64_t inputs);
+
+ protected:
+  GraphBuilder& graph_;
 };
 
 // Appends the nodes from the ids to `logits` ([sequences, C], the last node's name).

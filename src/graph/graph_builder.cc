@@ -148,6 +148,11 @@ Value GraphBuilder::FloatScalar(std::string_view name, float value) {
   return Value(name);
 }
 
+Value GraphBuilder::ZeroScalar(std::string_view name, ElementType type) {
+  AddInitializer(name, type, {})->set_raw_data(std::string(static_cast<size_t>(BytesOf(type)), '\0'));
+  return Value(name);
+}
+
 Value GraphBuilder::Int64s(std::string_view name, std::span<const int64_t> values) {
   const int64_t count = static_cast<int64_t>(values.size());
   AddInitializer(name, ElementType::kInt64, {&count, 1})->set_raw_data(values.data(), values.size_bytes());
@@ -164,6 +169,10 @@ Value GraphBuilder::Node(std::string_view op, std::string_view name, std::span<c
   node.add_output(std::string(name));
   for (const Attribute& attribute : attributes) Append(attribute, node);
   return Value(name);
+}
+
+Value GraphBuilder::Cast(std::string_view name, const Value& x, ElementType to) {
+  return Node("Cast", name, {x}, {{"to", int64_t{DataType(to)}}});
 }
 
 absl::StatusOr<std::string> GraphBuilder::Serialise() const {

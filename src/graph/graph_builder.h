@@ -58,6 +58,7 @@ class GraphBuilder {
 
   // Small initializers inside the model.
   Value FloatScalar(std::string_view name, float value);
+  Value ZeroScalar(std::string_view name, ElementType type);
   Value Int64s(std::string_view name, std::span<const int64_t> values);
 
   // Appends a node called `name` and returns its only output, of the same name. An empty input is one left out.
@@ -68,6 +69,8 @@ class GraphBuilder {
     return Node(op, name, std::span(inputs.begin(), inputs.size()), std::span(attributes.begin(), attributes.size()),
                 domain);
   }
+
+  Value Cast(std::string_view name, const Value& x, ElementType to);
 
   absl::StatusOr<std::string> Serialise() const;
 

@@ -46,6 +46,20 @@ TEST(GraphBuilder, WritesHeaderInputsAndOutputs) {
   EXPECT_TRUE(model.graph().output(0).type().tensor_type().has_shape());
 }
 
+TEST(GraphBuilder, KnowsTheSizeOfAZeroAndTheTargetOfACast) {
+  const TensorPlacement placement;
+  GraphBuilder graph("name", 7, kSets, placement);
+  graph.Cast("y", graph.ZeroScalar("zero", ElementType::kInt32), ElementType::kUint8);
+  const onnx::ModelProto model = Parse(graph);
+
+  const onnx::TensorProto& zero = model.graph().initializer(0);
+  EXPECT_EQ(zero.data_type(), onnx::TensorProto::INT32);
+  EXPECT_EQ(zero.dims_size(), 0);
+  EXPECT_EQ(zero.raw_data(), std::string(4, '\0'));
+  EXPECT_EQ(model.graph().node(0).op_type(), "Cast");
+  EXPECT_EQ(model.graph().node(0).attribute(0).i(), onnx::TensorProto::UINT8);
+}
+
 TEST(GraphBuilder, PointsWeightsIntoTheirFileOnce) {
   const TensorPlacement placement = OneTensor();
   GraphBuilder graph("name", 7, kSets, placement);

@@ -25,7 +25,7 @@ constexpr OperatorSet kOperatorSets[] = {{"", 17}, {kContribDomain, 1}, {kOurDom
 
 class ServingDialect final : public Dialect {
  public:
-  ServingDialect(const EncoderSpec& encoder, GraphBuilder& graph) : encoder_(encoder), graph_(graph) {
+  ServingDialect(const EncoderSpec& encoder, GraphBuilder& graph) : Dialect(graph), encoder_(encoder) {
     const Dimension tokens[] = {"tokens"};
     const Dimension boundaries[] = {"boundaries"};
     ids_ = graph_.Input("input_ids", ElementType::kInt32, tokens);
@@ -68,7 +68,6 @@ class ServingDialect final : public Dialect {
 
  private:
   const EncoderSpec& encoder_;
-  GraphBuilder& graph_;
   Value ids_, offsets_, type_ids_;
 };
 
