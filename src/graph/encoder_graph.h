@@ -39,6 +39,15 @@ using TensorPlacement = absl::flat_hash_map<std::string, TensorLocation>;
 // what `spec` says, with both.
 absl::StatusOr<std::string> EmitPortableGraph(const ClassifierSpec& spec, const TensorPlacement& placement);
 
+// The same in int8, still opset 14 and standard operators only: inputs, output and errors as EmitPortableGraph.
+//
+// `placement` holds norms, pooler and classifier under their names, embeddings too (kFloat16), and for each other weight
+// NAME [N, K] with its bias either the quantised form,
+//   NAME.int8         kInt8  [K, N]: transposed, as MatMulInteger takes it
+//   NAME.column_sums  kInt32 [N]         NAME.scales  kFloat [N]
+// or, where it stays in fp32, NAME itself.
+absl::StatusOr<std::string> EmitPortableInt8Graph(const ClassifierSpec& spec, const TensorPlacement& placement);
+
 // The graph that our ONNX backend runs: packed tokens, few nodes, ready to run as it is (optimisation level 0). Besides
 // ONNX Runtime's operators it uses ours, domain "kubesentiment" (described in serving_graph.cc), which that backend
 // registers.
