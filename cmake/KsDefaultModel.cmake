@@ -7,7 +7,7 @@ add_custom_command(
   OUTPUT "${KS_DEFAULT_MODEL}/manifest.json"
   COMMAND ${CMAKE_COMMAND} -E make_directory "${PROJECT_BINARY_DIR}/share/kubesentiment/models"
   COMMAND kubesentiment convert "${_ks_checkpoint}" --output "${KS_DEFAULT_MODEL}" --overwrite
-          --name sentiment-minilm-en --max-length 256
+          --name sentiment-minilm-en --max-length 256 --portable
   DEPENDS kubesentiment "${_ks_checkpoint}/config.json" "${_ks_checkpoint}/tokenizer.json" "${_ks_checkpoint}/model.safetensors"
           "${_ks_checkpoint}/int8_calibrated.safetensors" "${_ks_checkpoint}/temperature.json"
   COMMENT "Converting the default model"

@@ -7,17 +7,18 @@
 #   share/doc/kubesentiment/                     licences, ours and those of what is shipped
 #
 # The component `runtime` is what serving int8 needs. A package is whole without the rest: `fp32` adds the other precision
-# (and what the PyTorch backend reads), `portable` the graph that other programs read, over fp32's weights. `pytorch` is
-# the PyTorch backend (src/backend/torch/CMakeLists.txt).
+# (and what the PyTorch backend reads), `portable` the graphs that other programs read, over fp32's weights and over
+# int8's. `pytorch` is the PyTorch backend (src/backend/torch/CMakeLists.txt).
 install(TARGETS kubesentiment RUNTIME DESTINATION bin COMPONENT runtime)
 file(REAL_PATH "${OnnxRuntime_LIBRARY}" _ks_onnxruntime)
 install(FILES "${_ks_onnxruntime}" DESTINATION lib RENAME libonnxruntime.so.1 COMPONENT runtime)
 
 install(DIRECTORY "${KS_DEFAULT_MODEL}" DESTINATION share/kubesentiment/models COMPONENT runtime
-  PATTERN "portable.onnx" EXCLUDE PATTERN "fp32.onnx" EXCLUDE PATTERN "model.safetensors" EXCLUDE)
+  PATTERN "portable*" EXCLUDE PATTERN "fp32.onnx" EXCLUDE PATTERN "model.safetensors" EXCLUDE)
 install(FILES "${KS_DEFAULT_MODEL}/fp32.onnx" "${KS_DEFAULT_MODEL}/model.safetensors"
   DESTINATION share/kubesentiment/models/default COMPONENT fp32)
-install(FILES "${KS_DEFAULT_MODEL}/portable.onnx" DESTINATION share/kubesentiment/models/default COMPONENT portable)
+install(FILES "${KS_DEFAULT_MODEL}/portable.onnx" "${KS_DEFAULT_MODEL}/portable_int8.onnx" "${KS_DEFAULT_MODEL}/portable_int8.bin"
+  DESTINATION share/kubesentiment/models/default COMPONENT portable)
 
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE"
   DESTINATION share/doc/kubesentiment COMPONENT runtime)

@@ -25,6 +25,7 @@ struct Flags {
   std::string output;
   bool overwrite = false;
   std::string precision = "fp32,int8";
+  bool portable = false;
   std::optional<std::string> keep_fp32;
   std::string calibration;
   std::string save_calibrated;
@@ -120,6 +121,7 @@ int RunConvert(const Flags& flags) {
   options.overwrite = flags.overwrite;
   options.name = flags.name;
   options.precisions = absl::StrSplit(flags.precision, ',');
+  options.portable_int8 = flags.portable;
   if (flags.keep_fp32) options.fp32_layers = absl::StrSplit(*flags.keep_fp32, ',');
   if (flags.labels) options.labels = absl::StrSplit(*flags.labels, ',');
   options.max_length = static_cast<int>(flags.max_length);
@@ -164,6 +166,7 @@ Command ConvertCommand() {
                  .required = true},
                 {"--overwrite", &flags->overwrite, "", "replace a package that is there"},
                 {"--precision", &flags->precision, "NAME,..", "precisions to make: fp32, int8 or both"},
+                {"--portable", &flags->portable, "", "also write int8 in ONNX's own operators, for other programs"},
                 {"--keep-fp32", &flags->keep_fp32, "LAYER,..", "dense layers that int8 leaves in fp32"},
                 {"--calibration", &flags->calibration, "FILE",
                  "texts to fit the int8 weights to: csv, tsv, jsonl or text"},

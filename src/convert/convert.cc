@@ -14,6 +14,7 @@
 #include "convert/calibrated_file.h"
 #include "convert/int8_file.h"
 #include "convert/package_weights.h"
+#include "convert/portable_int8_file.h"
 #include "convert/quantize.h"
 #include "convert/self_check.h"
 #include "convert/temperature_file.h"
@@ -157,6 +158,9 @@ absl::Status CheckPrecisions(const ConvertOptions& options) {
   if (!Wants(options, "int8") && !options.calibration_texts.empty()) {
     return InvalidArgument("calibration: expected int8 among the precisions, found fp32 alone");
   }
+  if (!Wants(options, "int8") && options.portable_int8) {
+    return InvalidArgument("portable: expected int8 among the precisions, found fp32 alone");
+  }
   if (!options.save_calibrated.empty() && options.calibration_texts.empty()) {
     return InvalidArgument("save-calibrated: expected texts to calibrate on, found none");
   }
@@ -194,12 +198,25 @@ absl::Status WriteFp32(const Source& source, const PackageWeights& weights, bool
   return writer.AddFile(kPortableGraphFile, std::as_bytes(std::span(portable)), /*optional=*/true);
 }
 
+// `int8` is where the tensors of int8.bin lie.
+absl::Status WritePortableInt8(const Source& source, const QuantizedLayers& layers, const TensorPlacement& int8,
+                               PackageWriter& writer) {
+  const PortableInt8File file = PortableInt8File::Plan(source.spec, layers);
+  KS_RETURN_IF_ERROR(writer.AddFile(
+      kPortableInt8WeightsFile, [&](const ByteSink& sink) { return file.Write(sink); }, /*optional=*/true));
+  const TensorPlacement placement = file.Placement(kPortableInt8WeightsFile, int8);
+  KS_ASSIGN_OR_RETURN(const std::string graph, EmitPortableInt8Graph(source.spec, placement));
+  return writer.AddFile(kPortableInt8GraphFile, std::as_bytes(std::span(graph)), /*optional=*/true);
+}
+
 absl::Status WriteInt8(const Source& source, const PackageWeights& weights, const QuantizedLayers& layers,
-                       PackageWriter& writer) {
+                       bool portable, PackageWriter& writer) {
   const Int8File file = Int8File::Plan(source.spec, weights, layers);
   KS_RETURN_IF_ERROR(writer.AddFile(kInt8WeightsFile, [&](const ByteSink& sink) { return file.Write(sink); }));
-  KS_ASSIGN_OR_RETURN(const std::string graph, EmitInt8Graph(source.spec, file.Placement(kInt8WeightsFile)));
-  return writer.AddFile(kInt8GraphFile, std::as_bytes(std::span(graph)));
+  const TensorPlacement placement = file.Placement(kInt8WeightsFile);
+  KS_ASSIGN_OR_RETURN(const std::string graph, EmitInt8Graph(source.spec, placement));
+  KS_RETURN_IF_ERROR(writer.AddFile(kInt8GraphFile, std::as_bytes(std::span(graph))));
+  return portable ? WritePortableInt8(source, layers, placement, writer) : absl::OkStatus();
 }
 
 struct Int8Layers {
@@ -276,7 +293,7 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   }
   if (int8) {
     progress("int8");
-    KS_RETURN_IF_ERROR(WriteInt8(source, weights, quantized.layers, writer));
+    KS_RETURN_IF_ERROR(WriteInt8(source, weights, quantized.layers, options.portable_int8, writer));
   }
 
   progress("self-check");

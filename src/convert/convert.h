@@ -36,7 +36,8 @@ struct ConvertOptions {
   // there is one, otherwise each weight is rounded alone.
   std::vector<std::string> calibration_texts;
   std::filesystem::path
-      save_calibrated;  // where to keep what the texts gave (convert/calibrated_file.h); empty: nowhere
+      save_calibrated;         // where to keep what the texts gave (convert/calibrated_file.h); empty: nowhere
+  bool portable_int8 = false;  // also write int8 in standard operators, for other programs
   std::vector<std::string> fp32_layers;                 // dense layers that int8 leaves in fp32 (model/dense_layers.h)
   std::function<void(std::string_view step)> progress;  // told what begins: "weights", "graphs", ...; may be empty
   // Asked once the package is whole, in the directory given, and before it is put in place; may add validation.json.
@@ -52,10 +53,10 @@ struct ConvertReport {
 };
 
 // Converts: for fp32 the weights widened exactly, the serving graph and the portable one; for int8 the dense layers
-// rounded (convert/quantize.h), the embeddings in float16 and a graph of its own; the tokenizer as it came and compiled;
-// self-checks computed by the deterministic kernels. Beside int8, what fp32 needs is optional. Everything is read and checked before anything is
-// written, and the package appears whole or not at all. The same input and options give the same bytes on every
-// machine.
+// rounded (convert/quantize.h), the embeddings in float16 and a graph of its own, with `portable_int8` a second one; the
+// tokenizer as it came and compiled; self-checks computed by the deterministic kernels. Beside int8, what fp32 needs is
+// optional. Everything is read and checked before anything is written, and the package appears whole or not at all. The
+// same input and options give the same bytes on every machine.
 //
 // Blocks: a few seconds for each gigabyte of weights, and the disk's flush.
 //

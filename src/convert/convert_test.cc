@@ -186,6 +186,33 @@ TEST_F(ConvertTest, MakesOnePrecisionWhereAskedTo) {
   for (const PackageFile& file : report->manifest.files) EXPECT_EQ(file.optional, file.name == kPortableGraphFile);
 }
 
+TEST_F(ConvertTest, AddsPortableInt8WhereAskedTo) {
+  for (const Architecture architecture : {Architecture::kBert, Architecture::kDistilBert}) {
+    WriteCheckpoint({.architecture = architecture});
+    options_.overwrite = true;
+    options_.portable_int8 = true;
+    options_.fp32_layers = {"layer.1.ffn.in"};
+    for (const std::vector<std::string>& precisions : {std::vector<std::string>{"int8"}, {"fp32", "int8"}}) {
+      options_.precisions = precisions;
+      const auto report = Convert(options_);
+      ASSERT_TRUE(report.ok()) << report.status();
+      std::vector<std::string> portable;
+      for (const PackageFile& file : report->manifest.files) {
+        if (file.name.starts_with("portable_int8")) portable.push_back(file.name);
+        EXPECT_EQ(file.optional, file.name != "int8.bin" && file.name != "int8.onnx" && !file.name.starts_with("tok"));
+      }
+      EXPECT_THAT(portable, ElementsAre("portable_int8.bin", "portable_int8.onnx"));
+      EXPECT_TRUE((*Package::Open(options_.output_dir))->Verify().ok());
+      fs::remove(options_.output_dir / kPortableInt8WeightsFile);
+      EXPECT_TRUE(Package::Open(options_.output_dir).ok());
+    }
+  }
+  fs::remove_all(options_.output_dir);
+  options_.precisions = {"fp32"};
+  options_.fp32_layers.clear();
+  ExpectError(absl::StatusCode::kInvalidArgument, "portable: expected int8 among the precisions, found fp32 alone");
+}
+
 TEST_F(ConvertTest, MakesWhatFp32NeedsOptionalBesideInt8) {
   WriteCheckpoint();
   ASSERT_TRUE(Convert(options_).ok());

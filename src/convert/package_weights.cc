@@ -15,6 +15,8 @@ ElementType ElementTypeOf(DType dtype) {
   switch (dtype) {
     case DType::kF16:
       return ElementType::kFloat16;
+    case DType::kI8:
+      return ElementType::kInt8;
     case DType::kU8:
       return ElementType::kUint8;
     case DType::kI32:

@@ -180,11 +180,12 @@ def test_convert_makes_the_same_bytes_twice_and_a_package_that_works(tmp_path):
     checkpoint = support.SOURCE / "models/default"
     for name in ("one", "two"):
         began = time.monotonic()
-        done = support.run("convert", checkpoint, "--output", tmp_path / name)
+        done = support.run("convert", checkpoint, "--output", tmp_path / name, "--portable")
         assert done.returncode == 0, done.stderr
         print(f"convert took {time.monotonic() - began:.2f} s")
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert {"manifest.json", "tokenizer.json", "tokenizer.bin", "fp32.onnx", "int8.onnx", "int8.bin", "portable.onnx", "model.safetensors"} <= set(names)
+    assert {"manifest.json", "tokenizer.json", "tokenizer.bin", "fp32.onnx", "int8.onnx", "int8.bin", "portable.onnx",
+            "portable_int8.onnx", "portable_int8.bin", "model.safetensors"} <= set(names)
     for name in names:
         if name != "validation.json":
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
