@@ -4,6 +4,9 @@ import math
 # Largest departure from the fp32 answers of PyTorch: label agreement on real texts, and the RMS of the centred logits
 # relative to theirs on the model of random weights.
 BARS = {"fp32": (0.999, 1e-4), "bf16": (0.97, 0.05), "int8": (0.97, 0.05)}
+# Up to here a peer is timed on the random weights all the same, and marked: static quantisation suits them badly, and to
+# leave out the fastest peer would flatter us.
+MARKED_RMS = 0.25
 
 
 def centred(row):

@@ -22,7 +22,7 @@ def server(seconds, p50, rps, size=100_000_000):
 def result(served, latency=4.0, count=1000, **others):
     measured = {"latency": {"1x16": {"p50_ms": latency, "p99_ms": 2 * latency, "count": count}}, "settings": {"threads": 2},
                 "versions": {"thing": "1.0"}}
-    return {"answers": {"minilm": 1.0, "distilbert": 1e-6}, "problems": {}, "server": served, "seconds": 30, "busy_before": 0.01,
+    return {"answers": {"minilm": 1.0, "distilbert": 1e-6}, "problems": {}, "marked": {}, "server": served, "seconds": 30, "busy_before": 0.01,
             "commit": "0123456789", "date": "2026-01-31", "measured": {"minilm": measured, "distilbert": measured}} | others
 
 
@@ -67,6 +67,10 @@ class Report(unittest.TestCase):
         self.assertIn("| PyTorch fp32, eager, 2 threads (baseline) | 4.00 | 8.00 |", page)
         self.assertIn("| KubeSentiment INT8 | 5.00 [199] | 10.00 [199] |", page)
 
+    def test_a_marked_side_shows_it(self):
+        page, _ = self.write({"torch-fp32": BASE, "openvino-int8": result(None, marked={"distilbert": "off"})})
+        self.assertEqual(page.count("| OpenVINO NNCF INT8, 2 threads † |"), 1)
+
     def test_a_side_that_failed_says_why_and_the_others_stand(self):
         page, _ = self.write({"torch-fp32": BASE, "openvino-int8": failed("minilm", "no such file a|b"),
                               "tflite-int8": failed("preparation", "Traceback\nno such operator")})
@@ -107,6 +111,17 @@ class OneSide(unittest.TestCase):
         found = self.measure(self.reference | {"minilm": [[0.0, 1.0], [0.0, 1.0]]})
         self.assertIn("label agreement 50.00%", found["problems"]["minilm"])
         self.assertEqual(set(found["measured"]), {"distilbert"})
+
+    def test_a_peer_beyond_the_bar_of_the_random_weights_is_marked(self):
+        side = next(side for side in SIDES if side.key == "openvino-int8-static")
+        off = self.reference | {"distilbert": [[1.2, -1.0]]}
+        with unittest.mock.patch.object(self, "side", side):
+            found = self.measure(off)
+        self.assertIn("RMS", found["marked"]["distilbert"])
+        self.assertEqual((found["problems"], set(found["measured"])), ({}, {"minilm", "distilbert"}))
+        self.assertIn("RMS", self.measure(off)["problems"]["distilbert"])  # of fp32 nothing is forgiven
+        with unittest.mock.patch.object(self, "side", side):
+            self.assertIn("RMS", self.measure(self.reference | {"distilbert": [[2.0, -1.0]]})["problems"]["distilbert"])
 
     def test_a_failure_costs_its_own_stage_alone(self):
         found = self.measure(self.reference | {"distilbert": run.servers.NotAnswering("not done within 240 s")})

@@ -123,7 +123,7 @@ def measure_side(side, tools, plan, reference, cannot):
     """`reference`: the baseline's logits by model; None measures the baseline."""
     deadline = Deadline(plan.get("limit_s", side.limit_s))
     one = adapters.adapter(side, tools)
-    result = {"answers": {}, "measured": {}, "server": None, "problems": dict(cannot)}
+    result = {"answers": {}, "measured": {}, "server": None, "problems": dict(cannot), "marked": {}}
     if side.key == BASELINE:
         result["reference"] = {}
 
@@ -140,8 +140,12 @@ def measure_side(side, tools, plan, reference, cannot):
         if side.key == BASELINE:
             result["reference"][model] = logits
         expected = (reference or result["reference"])[model][:len(logits)]
-        result["answers"][model], problem = answers.check(side.kind, model, logits, expected)
-        if problem and not plan.get("lenient"):
+        off, problem = answers.check(side.kind, model, logits, expected)
+        result["answers"][model] = off
+        marks = side.peer != "ours" and side.kind != "fp32" and model != "minilm"
+        if problem and marks and (off or 1) <= answers.MARKED_RMS:
+            result["marked"][model] = problem
+        elif problem and not plan.get("lenient"):
             raise servers.NotAnswering(problem)
         result["measured"][model] = {key: measured[key] for key in ("latency", "settings", "versions")}
 
