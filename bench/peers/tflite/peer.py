@@ -52,9 +52,9 @@ def prepare(model, settings, plan):
         if target.exists():
             continue
         if not plain.exists():
-            convert(model, batch, tokens, plain)
+            common.make(plain, lambda file: convert(model, batch, tokens, file))
         if target != plain:
-            quantise(plain, target)
+            common.make(target, lambda file: quantise(plain, file))
 
 
 def load(model, settings, serving):
