@@ -11,7 +11,7 @@ class Side:
     served: bool = True     # timed as a server
     packages: tuple = ()    # of its environment, beyond what serving needs: not counted in the size
     path: str = "/predict"
-    limit_s: int = 300      # for its times; a peer that hangs must not cost the others theirs
+    limit_s: int = 240      # for its times; a peer that hangs must not cost the others theirs
 
     @property
     def key(self):
@@ -29,8 +29,8 @@ SIDES = [
     Side("torch", "fp32", "PyTorch fp32, eager, 2 threads (baseline)", "fp32", packages=TORCH_EXTRA),
     Side("torch", "fp32-1", "PyTorch fp32, eager, 1 thread", "fp32", served=False),
     Side("torch", "bf16", "PyTorch bf16, eager", "bf16", packages=TORCH_EXTRA),
-    Side("torch", "compile", "torch.compile fp32", "fp32", served=False, packages=TORCH_EXTRA, limit_s=480),
-    Side("torch", "compile-bf16", "torch.compile bf16", "bf16", served=False, packages=TORCH_EXTRA, limit_s=480),
+    Side("torch", "compile", "torch.compile fp32", "fp32", served=False, packages=TORCH_EXTRA),
+    Side("torch", "compile-bf16", "torch.compile bf16", "bf16", served=False, packages=TORCH_EXTRA),
     Side("torch", "torchscript", "TorchScript fp32", "fp32", packages=TORCH_EXTRA),
     Side("onnxruntime", "fp32", "ONNX Runtime fp32, 2 threads", "fp32", packages=ORT_EXTRA),
     Side("onnxruntime", "fp32-1", "ONNX Runtime fp32, 1 thread", "fp32", served=False),

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "convert/encoder.h"
 #include "convert/gptq.h"
+#include "convert/migrate.h"
 #include "convert/packed_dense.h"
 
 namespace ks {
@@ -52,7 +53,10 @@ absl::StatusOr<QuantizedLayers> CalibrateLayers(const ClassifierSpec& spec, cons
     if (std::find(kept.begin(), kept.end(), layer.name) != kept.end()) return absl::OkStatus();
     Gram gram(layer.inputs);
     gram.Add(x, rows);
-    KS_ASSIGN_OR_RETURN(const FloatDense original, ReadDense(weights, layer));
+    KS_ASSIGN_OR_RETURN(FloatDense original, ReadDense(weights, layer));
+    const std::vector<float> multipliers = FindMultipliers(original, x, rows);
+    Migrate(multipliers, original);
+    gram.Multiply(multipliers);
     KS_ASSIGN_OR_RETURN(quantized.dense[index], GptqDense(original, gram));
     dense.form = packed.emplace_back(*quantized.dense[index]).view();
     return absl::OkStatus();

@@ -20,6 +20,8 @@ constexpr std::string_view kHashKey = "weights_sha256";
 // "x.query.weight" -> "x.query.weight_scale"
 std::string ScaleName(const LinearNames& part) { return part.weight + "_scale"; }
 
+std::string MultipliersName(const DenseLayer& layer) { return layer.name + ".multipliers"; }
+
 // The bytes of rows [first, first + count) of a layer's array with `width` elements a row.
 template <typename T>
 std::span<const std::byte> RowsOf(const std::vector<T>& values, int first, int count, int width) {
@@ -54,16 +56,19 @@ class Reader {
   }
 
   absl::StatusOr<QuantizedDense> Dense(const DenseLayer& layer) const {
-    QuantizedDense dense = {.values = {}, .scales = {}, .bias = {}, .inputs = layer.inputs, .outputs = layer.outputs};
+    QuantizedDense dense = {
+        .values = {}, .scales = {}, .bias = {}, .multipliers = {}, .inputs = layer.inputs, .outputs = layer.outputs};
     const int64_t rows = layer.outputs / static_cast<int64_t>(layer.parts.size());
     for (const LinearNames& part : layer.parts) {
       KS_RETURN_IF_ERROR(Append(part.weight, DType::kI8, {rows, layer.inputs}, dense.values));
       KS_RETURN_IF_ERROR(Append(ScaleName(part), DType::kF32, {rows}, dense.scales));
       KS_RETURN_IF_ERROR(Append(part.bias, DType::kF32, {rows}, dense.bias));
     }
-    for (const std::vector<float>* floats : {&dense.scales, &dense.bias}) {
+    KS_RETURN_IF_ERROR(Append(MultipliersName(layer), DType::kF32, {layer.inputs}, dense.multipliers));
+    for (const std::vector<float>* floats : {&dense.scales, &dense.bias, &dense.multipliers}) {
       for (const float value : *floats) {
-        if (!std::isfinite(value)) return DataLoss(file_, ": ", layer.name, ": a scale or bias is no finite number");
+        if (std::isfinite(value)) continue;
+        return DataLoss(file_, ": ", layer.name, ": a scale, bias or multiplier is no finite number");
       }
     }
     for (const int8_t value : dense.values) {
@@ -98,6 +103,8 @@ absl::Status SaveCalibrated(const std::filesystem::path& path, const ClassifierS
       contents.push_back(RowsOf(dense.bias, first, rows, 1));
       first += rows;
     }
+    descriptions.push_back({MultipliersName(names[i]), DType::kF32, {dense.inputs}});
+    contents.push_back(RowsOf(dense.multipliers, 0, dense.inputs, 1));
   }
   const SafetensorsPlan plan = PlanSafetensors(descriptions, {{std::string(kHashKey), weights_sha256}});
   std::string bytes = plan.header;

@@ -1,8 +1,10 @@
 // int8_calibrated.safetensors: what calibration found, kept beside the checkpoint so that converting needs no texts and
 // gives the same bytes everywhere. Tensors under the checkpoint's names, for each quantised part of a dense layer:
 //   NAME.weight        I8  [N, K]
-//   NAME.weight_scale  F32 [N]     W[n, k] is about weight_scale[n] * weight[n, k]
+//   NAME.weight_scale  F32 [N]     W[n, k] is about weight_scale[n] * weight[n, k] * multipliers[k]
 //   NAME.bias          F32 [N]
+// and for the layer (its name in model/dense_layers.h)
+//   NAME.multipliers   F32 [K]     of its inputs
 // A layer that is not there stays in fp32. The metadata holds the hash of the weights that it belongs to.
 #pragma once
 

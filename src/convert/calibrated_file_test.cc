@@ -29,6 +29,7 @@ class CalibratedFileTest : public ::testing::Test {
       for (int k = 0; k < inputs * outputs; ++k) dense.values.push_back(static_cast<int8_t>(k * 31 % 255 - 127));
       for (int n = 0; n < outputs; ++n) dense.scales.push_back(0.25f * static_cast<float>(n + 1));
       for (int n = 0; n < outputs; ++n) dense.bias.push_back(-1.5f * static_cast<float>(n));
+      for (int k = 0; k < inputs; ++k) dense.multipliers.push_back(0.5f + static_cast<float>(k));
       dense.inputs = inputs;
       dense.outputs = outputs;
     }
@@ -68,6 +69,7 @@ TEST_F(CalibratedFileTest, GivesBackWhatItWasGiven) {
     EXPECT_EQ(layers->dense[i]->values, layers_.dense[i]->values);
     EXPECT_EQ(layers->dense[i]->scales, layers_.dense[i]->scales);
     EXPECT_EQ(layers->dense[i]->bias, layers_.dense[i]->bias);
+    EXPECT_EQ(layers->dense[i]->multipliers, layers_.dense[i]->multipliers);
   }
 }
 

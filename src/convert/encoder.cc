@@ -155,6 +155,7 @@ class Run {
     std::vector<int32_t> zero_points(rows_);
     kernels_.quantize_rows({.x = x.data(),
                             .x_stride = static_cast<size_t>(weights.inputs),
+                            .multipliers = weights.multipliers,
                             .q = q.data(),
                             .q_stride = stride,
                             .scales = scales.data(),

@@ -73,6 +73,12 @@ void Gram::Add(std::span<const float> x, int rows, const KernelTable& kernels) {
   }
 }
 
+void Gram::Multiply(std::span<const float> multipliers) {
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    sums_[i] *= double{multipliers[i / multipliers.size()]} * multipliers[i % multipliers.size()];
+  }
+}
+
 absl::StatusOr<QuantizedDense> GptqDense(const FloatDense& dense, const Gram& gram) {
   const int inputs = dense.inputs;
   const int outputs = dense.outputs;
@@ -93,6 +99,7 @@ absl::StatusOr<QuantizedDense> GptqDense(const FloatDense& dense, const Gram& gr
   QuantizedDense quantized = {.values = std::vector<int8_t>(dense.weight.size()),
                               .scales = RowScales(dense.weight, outputs, inputs),
                               .bias = dense.bias,
+                              .multipliers = dense.multipliers,
                               .inputs = inputs,
                               .outputs = outputs};
   Matrix weight(outputs, inputs);  // what is left to round, columns in the new order

@@ -19,6 +19,9 @@ class Gram {
   // Adds x float32 [rows, K]. Costs rows * K * K multiplications, halved; the same bits with every `kernels`.
   void Add(std::span<const float> x, int rows, const KernelTable& kernels = BestKernels());
 
+  // As if each row had been multiplied by multipliers[K].
+  void Multiply(std::span<const float> multipliers);
+
   int inputs() const { return inputs_; }
   // Row-major; the upper triangle, the rest is 0.
   std::span<const double> upper() const { return sums_; }
@@ -28,7 +31,7 @@ class Gram {
   std::vector<double> sums_;
 };
 
-// Rounds `dense` so that its outputs on the rows in `gram` stay close, with the scales of RowScales. Columns are taken
+// Rounds `dense` so that its outputs on the rows in `gram`, which stand multiplied, stay close, with the scales of RowScales. Columns are taken
 // in the order of how much their input moves, largest first; a hundredth of the mean diagonal is added to each diagonal
 // element, so that few rows cannot ask for weights far from the given ones. The bias stays.
 //

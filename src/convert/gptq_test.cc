@@ -38,7 +38,11 @@ std::vector<float> Rows(uint32_t seed) {
 FloatDense Layer() {
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
-  FloatDense dense = {.weight = {}, .bias = std::vector<float>(kOutputs, 0.5f), .inputs = kInputs, .outputs = kOutputs};
+  FloatDense dense = {.weight = {},
+                      .bias = std::vector<float>(kOutputs, 0.5f),
+                      .multipliers = std::vector<float>(kInputs, 1.0f),
+                      .inputs = kInputs,
+                      .outputs = kOutputs};
   for (int i = 0; i < kOutputs * kInputs; ++i) dense.weight.push_back(normal(random));
   return dense;
 }
@@ -112,6 +116,18 @@ TEST(GptqDense, IsPlainRoundingWhereInputsAreIndependent) {
 TEST(GptqDense, IsPlainRoundingWithoutData) {
   const FloatDense dense = Layer();
   EXPECT_EQ(GptqDense(dense, Gram(kInputs))->values, RoundDense(dense).values);
+}
+
+TEST(Gram, MultipliedIsThatOfMultipliedRows) {
+  std::vector<float> rows = Rows(1);
+  std::vector<float> multipliers(kInputs);
+  for (int k = 0; k < kInputs; ++k) multipliers[k] = std::ldexp(1.0f, k % 5 - 2);  // exact in both ways
+  Gram gram(kInputs), expected(kInputs);
+  gram.Add(rows, kRows);
+  gram.Multiply(multipliers);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] *= multipliers[i % kInputs];
+  expected.Add(rows, kRows);
+  EXPECT_TRUE(std::equal(gram.upper().begin(), gram.upper().end(), expected.upper().begin()));
 }
 
 TEST(GptqDense, RefusesWhatCannotBeFactored) {

@@ -62,6 +62,7 @@ void Int8File::AddDense(const DenseLayer& layer, const QuantizedDense& dense) {
   Add(layer.name + ".scales", DType::kF32, {padded}, [packed] { return BytesOf(packed->scales()); });
   Add(layer.name + ".column_sums", DType::kI32, {padded}, [packed] { return BytesOf(packed->column_sums()); });
   Add(layer.name + ".bias", DType::kF32, {padded}, [packed] { return BytesOf(packed->bias()); });
+  Add(layer.name + ".multipliers", DType::kF32, {layer.inputs}, [packed] { return BytesOf(packed->multipliers()); });
 }
 
 Int8File Int8File::Plan(const ClassifierSpec& spec, const PackageWeights& weights, const QuantizedLayers& layers) {
@@ -156,6 +157,7 @@ class Finder {
         .scales = Find<float>(layer.name + ".scales", DType::kF32, padded),
         .column_sums = Find<int32_t>(layer.name + ".column_sums", DType::kI32, padded),
         .bias = Find<float>(layer.name + ".bias", DType::kF32, padded),
+        .multipliers = Floats(layer.name + ".multipliers", layer.inputs),
         .inputs = layer.inputs,
         .outputs = layer.outputs};
     return {.form = int8, .inputs = layer.inputs, .outputs = layer.outputs};

@@ -7,7 +7,8 @@ PackedDense::PackedDense(const QuantizedDense& dense)
     : packed_(PackedInt8Bytes(dense.outputs, dense.inputs) / sizeof(Line)),
       scales_(dense.scales),
       column_sums_(static_cast<size_t>(PaddedOutputs(dense.outputs))),
-      bias_(dense.bias) {
+      bias_(dense.bias),
+      multipliers_(dense.multipliers) {
   scales_.resize(column_sums_.size());
   bias_.resize(column_sums_.size());
   int8_t* packed = packed_.front().values;
@@ -16,6 +17,7 @@ PackedDense::PackedDense(const QuantizedDense& dense)
            .scales = scales_.data(),
            .column_sums = column_sums_.data(),
            .bias = bias_.data(),
+           .multipliers = multipliers_.data(),
            .inputs = dense.inputs,
            .outputs = dense.outputs};
 }

@@ -31,6 +31,8 @@ class PackedDense {
   std::span<const int32_t> column_sums() const&& = delete;
   std::span<const float> bias() const& { return bias_; }
   std::span<const float> bias() const&& = delete;
+  std::span<const float> multipliers() const& { return multipliers_; }
+  std::span<const float> multipliers() const&& = delete;
 
  private:
   struct alignas(64) Line {
@@ -41,6 +43,7 @@ class PackedDense {
   std::vector<float> scales_;
   std::vector<int32_t> column_sums_;
   std::vector<float> bias_;
+  std::vector<float> multipliers_;
   Int8Weights view_;
 };
 

@@ -64,6 +64,8 @@ TensorPlacement PortableInt8File::Placement(std::string_view file, const TensorP
   placement.insert(int8.begin(), int8.end());
   for (const DenseLayer& layer : dense_layers_) {
     const int outputs = PartOutputs(layer);
+    const auto multipliers = int8.find(layer.name + ".multipliers");
+    if (multipliers != int8.end()) placement[layer.parts.front().weight + ".multipliers"] = multipliers->second;
     int first = 0;
     for (const LinearNames& part : layer.parts) {
       const auto place = [&](const std::string& name, std::string_view tensor) {

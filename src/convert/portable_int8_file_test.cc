@@ -70,6 +70,7 @@ TEST_P(PortableInt8FileTest, PlacesEveryPartOfALayer) {
   const std::vector<DenseLayer> dense_layers = DenseLayers(spec_);
   for (size_t i = 0; i < dense_layers.size(); ++i) {
     const QuantizedDense& dense = *layers_.dense[i];
+    EXPECT_EQ(Read<float>(dense_layers[i].parts.front().weight + ".multipliers", "int8.bin"), dense.multipliers);
     int row = 0;
     for (const LinearNames& part : dense_layers[i].parts) {
       const auto matrix = Read<int8_t>(part.weight + ".int8", "portable_int8.bin");

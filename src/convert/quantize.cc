@@ -11,7 +11,11 @@
 namespace ks {
 
 absl::StatusOr<FloatDense> ReadDense(const PackageWeights& weights, const DenseLayer& layer) {
-  FloatDense dense = {.weight = {}, .bias = {}, .inputs = layer.inputs, .outputs = layer.outputs};
+  FloatDense dense = {.weight = {},
+                      .bias = {},
+                      .multipliers = std::vector<float>(static_cast<size_t>(layer.inputs), 1.0f),
+                      .inputs = layer.inputs,
+                      .outputs = layer.outputs};
   for (const LinearNames& part : layer.parts) {
     KS_ASSIGN_OR_RETURN(const std::vector<float> weight, weights.Read(part.weight));
     KS_ASSIGN_OR_RETURN(const std::vector<float> bias, weights.Read(part.bias));
@@ -37,6 +41,7 @@ QuantizedDense RoundDense(const FloatDense& dense) {
   QuantizedDense quantized = {.values = std::vector<int8_t>(dense.weight.size()),
                               .scales = RowScales(dense.weight, dense.outputs, dense.inputs),
                               .bias = dense.bias,
+                              .multipliers = dense.multipliers,
                               .inputs = dense.inputs,
                               .outputs = dense.outputs};
   for (size_t i = 0; i < dense.weight.size(); ++i) {

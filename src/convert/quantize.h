@@ -13,21 +13,23 @@
 
 namespace ks {
 
-// A dense layer [N, K] in float32, row-major, its parts one below the other.
+// A dense layer [N, K] in float32, row-major, its parts one below the other: W[n, k] = weight[n, k] * multipliers[k].
 struct FloatDense {
-  std::vector<float> weight;  // [N, K]
-  std::vector<float> bias;    // [N]
-  int inputs = 0;             // K
-  int outputs = 0;            // N
+  std::vector<float> weight;       // [N, K]
+  std::vector<float> bias;         // [N]
+  std::vector<float> multipliers;  // [K]; of the inputs before they are quantised (convert/migrate.h)
+  int inputs = 0;                  // K
+  int outputs = 0;                 // N
 };
 
-// The same in int8: W[n, k] is about scales[n] * values[n, k].
+// The same in int8: W[n, k] is about scales[n] * values[n, k] * multipliers[k].
 struct QuantizedDense {
-  std::vector<int8_t> values;  // [N, K]
-  std::vector<float> scales;   // [N]; 0 for a row of zeros
-  std::vector<float> bias;     // [N]
-  int inputs = 0;              // K
-  int outputs = 0;             // N
+  std::vector<int8_t> values;      // [N, K]
+  std::vector<float> scales;       // [N]; 0 for a row of zeros
+  std::vector<float> bias;         // [N]
+  std::vector<float> multipliers;  // [K]
+  int inputs = 0;                  // K
+  int outputs = 0;                 // N
 };
 
 // The encoder's dense layers by number (model/dense_layers.h); one without a value stays in fp32.
@@ -36,7 +38,7 @@ struct QuantizedLayers {
   bool calibrated = false;
 };
 
-// Reads a layer. Errors: as PackageWeights::Read.
+// Reads a layer; all multipliers are 1. Errors: as PackageWeights::Read.
 absl::StatusOr<FloatDense> ReadDense(const PackageWeights& weights, const DenseLayer& layer);
 
 // max|W[n, k]| / 127 for each row of weight [outputs, inputs]: what the largest weight needs.

@@ -16,23 +16,32 @@ TEST(RoundDense, GivesEachRowItsOwnScaleAndRoundsToEven) {
                                        0.0f, 0.0f, 0.0f,       //
                                        -254.0f, 3.0f, 5.0f},   // scale 2: 1.5 and 2.5 go to 2
                             .bias = {1, 2, 3},
+                            .multipliers = {1, 2, 4},
                             .inputs = 3,
                             .outputs = 3};
   const QuantizedDense quantized = RoundDense(dense);
   EXPECT_THAT(quantized.values, ElementsAre(127, -127, 2, 0, 0, 0, -127, 2, 2));
   EXPECT_THAT(quantized.scales, ElementsAre(1.27f / 127, 0.0f, 2.0f));
   EXPECT_EQ(quantized.bias, dense.bias);
+  EXPECT_EQ(quantized.multipliers, dense.multipliers);
 }
 
 TEST(RoundDense, StaysInRangeForTheSmallestWeights) {
   const float smallest = std::numeric_limits<float>::denorm_min();
-  const QuantizedDense quantized =
-      RoundDense({.weight = {smallest, -100 * smallest, 200 * smallest}, .bias = {0}, .inputs = 3, .outputs = 1});
+  const QuantizedDense quantized = RoundDense({.weight = {smallest, -100 * smallest, 200 * smallest},
+                                               .bias = {0},
+                                               .multipliers = {1, 1, 1},
+                                               .inputs = 3,
+                                               .outputs = 1});
   for (const int8_t value : quantized.values) EXPECT_GE(value, -127);
 }
 
 TEST(RoundDense, IsOffByHalfAStepAtMost) {
-  FloatDense dense = {.weight = {}, .bias = std::vector<float>(8), .inputs = 50, .outputs = 8};
+  FloatDense dense = {.weight = {},
+                      .bias = std::vector<float>(8),
+                      .multipliers = std::vector<float>(50, 1.0f),
+                      .inputs = 50,
+                      .outputs = 8};
   for (int i = 0; i < 400; ++i) dense.weight.push_back(std::sin(static_cast<float>(i) * 1.7f) * (i % 7));
   const QuantizedDense quantized = RoundDense(dense);
   for (int i = 0; i < 400; ++i) {

@@ -45,6 +45,7 @@ absl::StatusOr<std::string> EmitPortableGraph(const ClassifierSpec& spec, const 
 // NAME [N, K] with its bias either the quantised form,
 //   NAME.int8         kInt8  [K, N]: transposed, as MatMulInteger takes it
 //   NAME.column_sums  kInt32 [N]         NAME.scales  kFloat [N]
+//   NAME.multipliers  kFloat [K]: of the first of those that share their input alone (query, not key and value)
 // or, where it stays in fp32, NAME itself.
 absl::StatusOr<std::string> EmitPortableInt8Graph(const ClassifierSpec& spec, const TensorPlacement& placement);
 
@@ -68,6 +69,7 @@ absl::StatusOr<std::string> EmitServingGraph(const ClassifierSpec& spec, const T
 // layer NAME of model/dense_layers.h [N, K] either the quantised form, shapes as in kernels/int8_linear.h,
 //   NAME.packed       kUint8 [bytes]     NAME.scales  kFloat [N16]
 //   NAME.column_sums  kInt32 [N16]       NAME.bias    kFloat [N16]
+//   NAME.multipliers  kFloat [K]
 // or, where the layer stays in fp32, NAME.weight kFloat [N, K] and NAME.bias kFloat [N].
 absl::StatusOr<std::string> EmitInt8Graph(const ClassifierSpec& spec, const TensorPlacement& placement);
 

@@ -79,10 +79,12 @@ class Emitter {
     // Shapes in the kernels' layout: rows in blocks of 16, inputs in groups of 4 (kernels/int8_linear.h).
     const std::vector<int64_t> padded = {(outputs + 15) / 16 * 16};
     const std::vector<int64_t> bytes = {padded[0] * ((inputs + 3) / 4 * 4)};
-    std::vector<Value> values = {x, graph_.Weight(layer.name + ".packed", bytes, ElementType::kUint8),
+    std::vector<Value> values = {x,
+                                 graph_.Weight(layer.name + ".packed", bytes, ElementType::kUint8),
                                  graph_.Weight(layer.name + ".scales", padded),
                                  graph_.Weight(layer.name + ".column_sums", padded, ElementType::kInt32),
-                                 graph_.Weight(layer.name + ".bias", padded)};
+                                 graph_.Weight(layer.name + ".bias", padded),
+                                 graph_.Weight(layer.name + ".multipliers", std::vector{inputs})};
     if (!residual.empty()) values.push_back(residual);
     const Attribute attributes[] = {{"inputs", inputs}, {"outputs", outputs}, {"gelu", int64_t{gelu}}};
     return graph_.Node("Int8Linear", layer.name, values, attributes, kOurDomain);

@@ -47,6 +47,7 @@ TensorPlacement Place(const ClassifierSpec& spec, const std::set<std::string>& f
     add(layer.name + ".packed", {outputs * ((layer.inputs + 3) / 4 * 4)}, ElementType::kUint8, 1);
     add(layer.name + ".scales", {outputs}, ElementType::kFloat, 4);
     add(layer.name + ".column_sums", {outputs}, ElementType::kInt32, 4);
+    add(layer.name + ".multipliers", {layer.inputs}, ElementType::kFloat, 4);
     add(layer.name + ".bias", {outputs}, ElementType::kFloat, 4);
   }
   for (const TensorSpec& tensor : ExpectedTensors(spec)) {
@@ -110,7 +111,7 @@ TEST(Int8Graph, AddsResidualsInTheDenseLayerOrWhereItIsFp32InTheNorm) {
   const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.1.ffn.out"})));
   const onnx::NodeProto& quantised = Find(model, "layer.0.ffn.out");
   EXPECT_EQ(quantised.op_type(), "Int8Linear");
-  EXPECT_EQ(quantised.input(5), "layer.0.attention.norm");
+  EXPECT_EQ(quantised.input(6), "layer.0.attention.norm");
   EXPECT_EQ(Find(model, "layer.0.ffn.norm").input_size(), 3);
   const onnx::NodeProto& kept = Find(model, "layer.1.ffn.out");
   EXPECT_EQ(kept.op_type(), "LinearF32");
@@ -122,7 +123,7 @@ TEST(Int8Graph, GoesOnWithFirstTokensAfterTheLastAttention) {
   const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), Place(Bert())));
   const onnx::NodeProto& output = Find(model, "layer.1.attention.output");
   EXPECT_EQ(output.input(0), "layer.1.attention.first");
-  EXPECT_EQ(output.input(5), "layer.1.first");
+  EXPECT_EQ(output.input(6), "layer.1.first");
   EXPECT_EQ(Find(model, "layer.0.attention.output").input(0), "layer.0.attention");
 }
 

@@ -30,7 +30,7 @@ class PortableInt8Dialect final : public PortableDialect {
     const std::string matrix = weights.weight + ".int8";
     if (!placement_.contains(matrix)) return PortableDialect::Linear(name, x, weights, outputs, inputs);
     const std::vector<int64_t> columns = {outputs};
-    const Rows rows = Quantise(x);
+    const Rows rows = Quantise(x, weights.weight + ".multipliers", inputs);
     // Without a zero point of its own for each matrix, ONNX Runtime cannot make unsigned ones of them, as it does for
     // CPUs without VNNI when asked to.
     const Value products =
@@ -48,24 +48,25 @@ class PortableInt8Dialect final : public PortableDialect {
   }
 
  private:
-  // x[t, k] is about scales[t] * (bytes[t, k] + lowest[t]).
+  // x[t, k] * multipliers[k] is about scales[t] * (bytes[t, k] + lowest[t]).
   struct Rows {
     Value bytes;   // uint8   [tokens, inputs]
     Value scales;  // float32 [tokens, 1]
     Value lowest;  // int32   [tokens, 1], -255 to 0: the zero point, negated
   };
 
-  // Once for each value: query, key and value share theirs.
-  const Rows& Quantise(const Value& x) {
+  // Once for each value: query, key and value share theirs, with the multipliers of the first.
+  const Rows& Quantise(const Value& x, const std::string& multipliers, int64_t inputs) {
     const auto [found, is_new] = quantised_.try_emplace(x);
     Rows& rows = found->second;
     if (!is_new) return rows;
     const std::string name = x + ".quantised";
+    const Value levelled = graph_.Node("Mul", name + ".levelled", {x, graph_.Weight(multipliers, std::vector{inputs})});
     const Attribute last_axis = {"axes", std::vector<int64_t>{-1}};
     // Zero lies within the range, so that it is exact.
-    const Value least = graph_.Node("ReduceMin", name + ".least", {x}, {last_axis});
+    const Value least = graph_.Node("ReduceMin", name + ".least", {levelled}, {last_axis});
     const Value low = graph_.Node("Min", name + ".low", {least, float_zero_});
-    const Value most = graph_.Node("ReduceMax", name + ".most", {x}, {last_axis});
+    const Value most = graph_.Node("ReduceMax", name + ".most", {levelled}, {last_axis});
     const Value high = graph_.Node("Max", name + ".high", {most, smallest_});
     const Value range = graph_.Node("Sub", name + ".range", {high, low});
     rows.scales = graph_.Node("Div", name + ".scales", {range, largest_});
@@ -73,7 +74,7 @@ class PortableInt8Dialect final : public PortableDialect {
         graph_.Node("Round", name + ".lowest", {graph_.Node("Div", name + ".lowest_exact", {low, rows.scales})});
     rows.lowest = graph_.Cast(name + ".lowest_integer", lowest, ElementType::kInt32);
     const Value inverse = graph_.Node("Div", name + ".inverse", {largest_, range});
-    const Value scaled = graph_.Node("Mul", name + ".scaled", {x, inverse});
+    const Value scaled = graph_.Node("Mul", name + ".scaled", {levelled, inverse});
     const Value rounded = graph_.Node("Round", name + ".rounded", {scaled});
     const Value shifted = graph_.Node("Sub", name + ".shifted", {rounded, lowest});
     const Value clipped = graph_.Node("Clip", name + ".clipped", {shifted, float_zero_, largest_});

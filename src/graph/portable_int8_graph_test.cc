@@ -27,6 +27,9 @@ TensorPlacement Place(const ClassifierSpec& spec, const std::set<std::string>& f
   };
   std::set<std::string> quantised;
   for (const DenseLayer& layer : DenseLayers(spec)) {
+    if (!fp32.contains(layer.name)) {
+      add(layer.parts.front().weight + ".multipliers", {layer.inputs}, ElementType::kFloat, 4);
+    }
     for (const LinearNames& part : layer.parts) {
       if (!fp32.contains(layer.name)) quantised.insert(part.weight);
     }

@@ -16,22 +16,25 @@ constexpr int PaddedInputs(int inputs) { return (inputs + kInt8Inputs - 1) / kIn
 // Rows this narrow count as zeros: 255 / range would overflow.
 inline constexpr float kInt8SmallestRange = 0x1p-120f;
 
-// x[k] is about scale * (q[k] - zero_point) within each row. With low = min(0, min x) and high = max(0, max x):
+// v[k] = x[k] * multipliers[k] is about scale * (q[k] - zero_point) within each row. With low = min(0, min v) and
+// high = max(0, max v):
 //   scale      = (high - low) / 255      range below kInt8SmallestRange: 0, and so are zero_point and q
 //   zero_point = round(-low / scale)     in [0, 255]
-//   q[k]       = clamp(round(x[k] * (1 / scale)) + zero_point, 0, 255)
+//   q[k]       = clamp(round(v[k] * (1 / scale)) + zero_point, 0, 255)
 // rounding to the nearest, even on ties; 1 / scale is 255 / (high - low), divided once. Zero is exact. A row that holds
-// a NaN or an infinity gets the scale NaN, one whose range overflows the scale infinity and the sums 0: both show as
+// a NaN or an infinity in v gets the scale NaN, one whose range overflows the scale infinity and the sums 0: both show as
 // NaN in every output.
 //
 // Shapes (T rows, K inputs, row-major):
 //   x            float32 [T, K]                rows `x_stride` floats apart (>= K)
+//   multipliers  float32 [K]                   of the layer, Int8Weights::multipliers
 //   q            uint8   [T, PaddedInputs(K)]  rows `q_stride` bytes apart; the padding becomes zero_point
 //   scales       float32 [T]
 //   zero_points  int32   [T]
 struct QuantizeRowsArgs {
   const float* x = nullptr;
   size_t x_stride = 0;
+  const float* multipliers = nullptr;
   uint8_t* q = nullptr;
   size_t q_stride = 0;
   float* scales = nullptr;
@@ -44,15 +47,19 @@ struct QuantizeRowsArgs {
 // PackInt8Weights and used where it lies in the package's file. N16 = PaddedOutputs(N), K4 = PaddedInputs(K).
 //   packed       int8    [N16 / 16, K4 / 4, 16, 4]  values -127 to 127; the padding is 0. [16, 4] is one 64-byte line
 //                                                   and 16 such lines are one AMX tile
-//   scales       float32 [N16]  W[n, k] is about scales[n] * w[n, k]; the padding is 0
+//   scales       float32 [N16]  the padding is 0
 //   column_sums  int32   [N16]  sum over k of w[n, k]
 //   bias         float32 [N16]  or null for none
+//   multipliers  float32 [K]    of the inputs: W[n, k] is about scales[n] * w[n, k] * multipliers[k]. They level out
+//                               inputs of unlike sizes, at the weights' expense (convert/migrate.h); 1 where none are
+//                               wanted
 // `packed` lies on a 64-byte boundary.
 struct Int8Weights {
   const int8_t* packed = nullptr;
   const float* scales = nullptr;
   const int32_t* column_sums = nullptr;
   const float* bias = nullptr;
+  const float* multipliers = nullptr;
   int inputs = 0;   // K, at most 65536: the sums stay within 32 bits
   int outputs = 0;  // N
 };

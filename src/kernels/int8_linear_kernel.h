@@ -22,7 +22,8 @@ struct Int8LinearKernel {
 
   static void QuantizeRows(const QuantizeRowsArgs& a) {
     for (int row = 0; row < a.rows; ++row) {
-      QuantizeRow(a.x + row * a.x_stride, a.inputs, a.q + row * a.q_stride, a.scales + row, a.zero_points + row);
+      QuantizeRow(a.x + row * a.x_stride, a.multipliers, a.inputs, a.q + row * a.q_stride, a.scales + row,
+                  a.zero_points + row);
     }
   }
 
@@ -39,12 +40,17 @@ struct Int8LinearKernel {
   }
 
  private:
-  static void QuantizeRow(const float* x, int inputs, unsigned char* q, float* scale_out, int* zero_point_out) {
+  static void QuantizeRow(const float* x, const float* multipliers, int inputs, unsigned char* q, float* scale_out,
+                          int* zero_point_out) {
+    const auto multiplied = [&](int i, int n) {
+      return n == kLanes ? L::Mul(L::Load(x + i), L::Load(multipliers + i))
+                         : L::Mul(L::LoadFirst(x + i, n), L::LoadFirst(multipliers + i, n));
+    };
     F low = L::Zero();
     F high = L::Zero();
-    F marks = L::Zero();  // x * 0 is NaN for a NaN and an infinity
+    F marks = L::Zero();  // v * 0 is NaN for a NaN and an infinity
     ForEach(inputs, [&](int i, int n) {
-      const F v = n == kLanes ? L::Load(x + i) : L::LoadFirst(x + i, n);
+      const F v = multiplied(i, n);
       low = L::Min(v, low);
       high = L::Max(v, high);
       marks = L::Fma(v, L::Zero(), marks);
@@ -62,10 +68,8 @@ struct Int8LinearKernel {
       inverse = 255.0f / range;
       zero_point = Round(-lowest / scale);
     }
-    ForEach(inputs, [&](int i, int n) {
-      const F v = n == kLanes ? L::Load(x + i) : L::LoadFirst(x + i, n);
-      L::StoreBytes(q + i, L::Mul(v, L::Set(inverse)), zero_point, n);
-    });
+    ForEach(inputs,
+            [&](int i, int n) { L::StoreBytes(q + i, L::Mul(multiplied(i, n), L::Set(inverse)), zero_point, n); });
     for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(zero_point);
     *scale_out = scale;
     *zero_point_out = zero_point;

@@ -20,12 +20,15 @@ struct Quantized {
   size_t stride;
 };
 
-Quantized Quantize(const KernelTable& kernels, const std::vector<float>& x, int rows, int inputs) {
+Quantized Quantize(const KernelTable& kernels, const std::vector<float>& x, int rows, int inputs,
+                   std::vector<float> multipliers = {}) {
+  multipliers.resize(static_cast<size_t>(inputs), 1.0f);
   const size_t stride = static_cast<size_t>(PaddedInputs(inputs)) + 3;
   Quantized out = {std::vector<uint8_t>(rows * stride, 77), std::vector<float>(rows, kUntouched),
                    std::vector<int32_t>(rows, -1), stride};
   kernels.quantize_rows({.x = x.data(),
                          .x_stride = static_cast<size_t>(inputs),
+                         .multipliers = multipliers.data(),
                          .q = out.q.data(),
                          .q_stride = stride,
                          .scales = out.scales.data(),
@@ -46,7 +49,9 @@ TEST_P(Int8Rows, FollowTheDefinition) {
     std::vector<float> x = random.Floats(static_cast<size_t>(rows) * inputs, 3.0f);
     for (int k = 0; k < inputs; ++k) x[inputs + k] = std::abs(x[inputs + k]);           // no number below zero
     for (int k = 0; k < inputs; ++k) x[2 * inputs + k] = -std::abs(x[2 * inputs + k]);  // none above
-    const Quantized found = Quantize(kernels(), x, rows, inputs);
+    const std::vector<float> multipliers = random.Floats(static_cast<size_t>(inputs), 2.0f);
+    const Quantized found = Quantize(kernels(), x, rows, inputs, multipliers);
+    for (size_t i = 0; i < x.size(); ++i) x[i] *= multipliers[i % static_cast<size_t>(inputs)];
     for (int r = 0; r < rows; ++r) {
       float low = 0, high = 0;
       for (int k = 0; k < inputs; ++k) {
@@ -112,8 +117,9 @@ TEST_P(Int8Rows, GiveTheBitsOfTheScalarKernel) {
     for (size_t i = 0; i < x.size(); i += 11) x[i] *= std::ldexp(1.0f, random.Below(200) - 100);
     for (int k = 0; k < inputs; ++k) x[k] = k % 2 == 0 ? 3e38f : -3e38f;  // a range that overflows
     x[inputs + 3] = std::nanf("");
-    const Quantized found = Quantize(kernels(), x, 40, inputs);
-    const Quantized expected = Quantize(reference(), x, 40, inputs);
+    const std::vector<float> multipliers = random.Floats(static_cast<size_t>(inputs));
+    const Quantized found = Quantize(kernels(), x, 40, inputs, multipliers);
+    const Quantized expected = Quantize(reference(), x, 40, inputs, multipliers);
     EXPECT_EQ(found.q, expected.q);
     EXPECT_EQ(found.zero_points, expected.zero_points);
     for (int r = 0; r < 40; ++r) {

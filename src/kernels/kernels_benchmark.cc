@@ -163,6 +163,7 @@ struct Int8Layers {
   Int8Layers(int rows_in, int inputs_in, int outputs_in) : rows(rows_in), inputs(inputs_in), outputs(outputs_in) {
     Random random(5);
     x = random.Floats(static_cast<size_t>(rows) * inputs);
+    multipliers = random.Floats(static_cast<size_t>(inputs));
     q.resize(static_cast<size_t>(rows) * inputs);
     row_scales.resize(static_cast<size_t>(rows));
     zero_points.resize(static_cast<size_t>(rows));
@@ -182,6 +183,7 @@ struct Int8Layers {
   void Quantize(const KernelTable& kernels) {
     kernels.quantize_rows({.x = x.data(),
                            .x_stride = static_cast<size_t>(inputs),
+                           .multipliers = multipliers.data(),
                            .q = q.data(),
                            .q_stride = static_cast<size_t>(inputs),
                            .scales = row_scales.data(),
@@ -220,7 +222,7 @@ struct Int8Layers {
     void operator()(int8_t* p) const { std::free(p); }
   };
   int rows, inputs, outputs;
-  std::vector<float> x, row_scales, scales, bias, out;
+  std::vector<float> x, multipliers, row_scales, scales, bias, out;
   std::vector<uint8_t> q;
   std::vector<int32_t> zero_points, column_sums;
   std::unique_ptr<int8_t, Free> packed;

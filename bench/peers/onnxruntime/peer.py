@@ -39,12 +39,11 @@ def prepare(model, settings, _):
             str(model / "model.onnx"), model_type="bert", opt_level=0,
             num_heads=config.get("num_attention_heads") or config["n_heads"],
             hidden_size=config.get("hidden_size") or config["dim"])
-        common.make(optimised, lambda file: made.save_model_to_file(str(file)))
+        made.save_model_to_file(str(optimised))
     if not target.exists():
         source = optimised if OPTIMISED in settings["graph"] else model / "model.onnx"
-        common.make(target, lambda file: quantize_dynamic(
-            str(source), str(file), per_channel=True, weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT}))
+        quantize_dynamic(str(source), str(target), per_channel=True, weight_type=QuantType.QInt8,
+                         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
 
 
 def load(model, settings, serving):

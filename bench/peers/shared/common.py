@@ -25,13 +25,6 @@ def padded(tokens):
     return next(length for length in LENGTHS if length >= tokens)
 
 
-def make(target, write):
-    """Lets `write` make the file `target`, whole or not at all: what is there is not made again."""
-    part = target.with_name(f"part-{target.name}")
-    write(part)
-    part.rename(target)
-
-
 def shapes_of(model, plan):
     """All shapes that measure() will ask for where texts are padded."""
     tokenizer = load_tokenizer(model)

@@ -52,9 +52,9 @@ def prepare(model, settings, plan):
         if target.exists():
             continue
         if not plain.exists():
-            common.make(plain, lambda file: convert(model, batch, tokens, file))
+            convert(model, batch, tokens, plain)
         if target != plain:
-            common.make(target, lambda file: quantise(plain, file))
+            quantise(plain, target)
 
 
 def load(model, settings, serving):

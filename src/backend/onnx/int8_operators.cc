@@ -50,6 +50,7 @@ absl::StatusOr<Int8Linear> Int8Linear::Create(const NodeInfo& node) {
   KS_ASSIGN_OR_RETURN(weights.scales, node.Floats(2, "scales", padded));
   KS_ASSIGN_OR_RETURN(weights.column_sums, node.Ints(3, "column_sums", padded));
   KS_ASSIGN_OR_RETURN(weights.bias, node.Floats(4, "bias", padded));
+  KS_ASSIGN_OR_RETURN(weights.multipliers, node.Floats(5, "multipliers", weights.inputs));
   KS_ASSIGN_OR_RETURN(const size_t inputs, node.InputCount());
   made.has_residual = inputs == std::size(kInputs);
   return made;
@@ -60,7 +61,7 @@ absl::Status Int8Linear::Compute(OpContext& context) const {
   KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, NodeInfo::kAnySize, weights.inputs));
   Matrix<float> residual;
   if (has_residual) {
-    KS_ASSIGN_OR_RETURN(residual, context.Floats(5, x.rows, outputs));
+    KS_ASSIGN_OR_RETURN(residual, context.Floats(6, x.rows, outputs));
   }
   KS_ASSIGN_OR_RETURN(float* const out, context.Output(x.rows, outputs));
 
@@ -82,6 +83,7 @@ absl::Status Int8Linear::Compute(OpContext& context) const {
       const int count = static_cast<int>(std::min(kBlockRows, rows.end - row));
       kernels.quantize_rows({.x = x.row(row),
                              .x_stride = static_cast<size_t>(weights.inputs),
+                             .multipliers = weights.multipliers,
                              .q = block.q.data(),
                              .q_stride = q_stride,
                              .scales = block.scales,

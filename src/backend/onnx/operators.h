@@ -20,8 +20,8 @@
 //     Embeddings, its tables widened exactly
 //   PackedAttentionQkv(qkv [T, 3H], offsets i32 [B+1]; heads: int) -> [T, H]
 //     PackedAttention whose query, key and value are the columns [0, H), [H, 2H) and [2H, 3H)
-//   Int8Linear(x [T, K], packed u8 [bytes], scales [N16], column_sums i32 [N16], bias [N16], residual [T, N]?;
-//              inputs: int K, outputs: int N, gelu: int 0 or 1) -> [T, N]
+//   Int8Linear(x [T, K], packed u8 [bytes], scales [N16], column_sums i32 [N16], bias [N16], multipliers [K],
+//              residual [T, N]?; inputs: int K, outputs: int N, gelu: int 0 or 1) -> [T, N]
 //     kernels/int8_linear.h over rows of x that are quantised on the way: f(..) + residual. `packed` holds
 //     PackedInt8Bytes(N, K) signed bytes and begins at a multiple of 64 in its file; N16 = PaddedOutputs(N)
 //   LinearF32(x [T, K], weight [N, K], bias [N]; gelu: int 0 or 1) -> [T, N]

@@ -48,6 +48,7 @@ struct Int8Layer {
     PackInt8Weights(w.data(), outputs, inputs, reinterpret_cast<int8_t*>(packed.data()), column_sums.data());
     scales = random.Floats(PaddedOutputs(outputs), 0.01f);
     bias = random.Floats(PaddedOutputs(outputs));
+    multipliers = random.Floats(static_cast<size_t>(inputs), 2.0f);
   }
 
   OneNode Node(const std::vector<float>& x, bool gelu) const {
@@ -58,6 +59,7 @@ struct Int8Layer {
     node.Weight<float>({static_cast<int64_t>(scales.size())}, scales);
     node.Weight<int32_t>({static_cast<int64_t>(column_sums.size())}, column_sums);
     node.Weight<float>({static_cast<int64_t>(bias.size())}, bias);
+    node.Weight<float>({static_cast<int64_t>(multipliers.size())}, multipliers);
     return node;
   }
 
@@ -69,6 +71,7 @@ struct Int8Layer {
     std::vector<int32_t> zero_points(rows);
     Reference().quantize_rows({.x = x.data(),
                                .x_stride = static_cast<size_t>(inputs),
+                               .multipliers = multipliers.data(),
                                .q = q.data(),
                                .q_stride = stride,
                                .scales = row_scales.data(),
@@ -97,7 +100,7 @@ struct Int8Layer {
   int outputs, inputs;
   std::vector<uint8_t> packed;
   std::vector<int32_t> column_sums;
-  std::vector<float> scales, bias;
+  std::vector<float> scales, bias, multipliers;
 };
 
 TEST(Int8LinearOperator, ComputesWhatTheReferenceDoes) {
@@ -130,12 +133,14 @@ TEST(Int8LinearOperator, RefusesWeightsOfAnotherSizeWhenTheSessionOpens) {
   for (const auto& [what, message] : {std::pair("packed", "packed has shape [959], expected [960]"),
                                       {"scales", "scales has shape [47], expected [48]"},
                                       {"column_sums", "column_sums has shape [47], expected [48]"},
-                                      {"bias", "bias has shape [47], expected [48]"}}) {
+                                      {"bias", "bias has shape [47], expected [48]"},
+                                      {"multipliers", "multipliers has shape [19], expected [20]"}}) {
     Int8Layer layer(35, 20);
     if (std::string_view(what) == "packed") layer.packed.pop_back();
     if (std::string_view(what) == "scales") layer.scales.pop_back();
     if (std::string_view(what) == "column_sums") layer.column_sums.pop_back();
     if (std::string_view(what) == "bias") layer.bias.pop_back();
+    if (std::string_view(what) == "multipliers") layer.multipliers.pop_back();
     OneNode node = layer.Node(x, false);
     const auto result = node.Run({.isa = BestIsa()});
     ExpectError(result, message);
@@ -152,6 +157,7 @@ TEST(Int8LinearOperator, RefusesAttributesOutOfRange) {
     node.Int("inputs", inputs).Int("outputs", outputs).Int("gelu", 0).Input<float>({1, 4}, std::vector<float>(4));
     node.Weight<uint8_t>({64}, std::vector<uint8_t>(64)).Weight<float>({16}, std::vector<float>(16));
     node.Weight<int32_t>({16}, std::vector<int32_t>(16)).Weight<float>({16}, std::vector<float>(16));
+    node.Weight<float>({4}, std::vector<float>(4));
     ExpectError(node.Run({.isa = BestIsa()}), message);
   }
 }
@@ -160,7 +166,7 @@ TEST(Int8LinearOperator, RefusesRowsOfAnotherWidth) {
   const Int8Layer layer(16, 20);
   OneNode node = layer.Node(std::vector<float>(20), false);
   node.Input<float>({1, 17}, std::vector<float>(17));
-  ExpectError(node.Run({.isa = BestIsa()}), "input 5 has shape [1, 17], expected [1, 16]");
+  ExpectError(node.Run({.isa = BestIsa()}), "input 6 has shape [1, 17], expected [1, 16]");
 }
 
 TEST(Int8LinearOperator, RefusesWeightsThatAreNoInitializers) {
@@ -168,6 +174,7 @@ TEST(Int8LinearOperator, RefusesWeightsThatAreNoInitializers) {
   node.Int("inputs", 4).Int("outputs", 16).Int("gelu", 0).Input<float>({1, 4}, std::vector<float>(4));
   node.Input<uint8_t>({64}, std::vector<uint8_t>(64)).Weight<float>({16}, std::vector<float>(16));
   node.Weight<int32_t>({16}, std::vector<int32_t>(16)).Weight<float>({16}, std::vector<float>(16));
+  node.Weight<float>({4}, std::vector<float>(4));
   ExpectError(node.Run({.isa = BestIsa()}), "packed is no initializer");
 }
 
