@@ -49,5 +49,5 @@ def describe(root, work, cores):
     with open("/proc/meminfo", encoding="utf-8") as file:
         memory = int(file.readline().split()[1]) * 1024
     sets = [flag for flag in ("avx2", "avx512_vnni", "avx512_bf16", "amx_int8") if flag in value("flags").split()]
-    return {"cpu": value("model name"), "sets": sets, "cores": cores, "memory_bytes": memory, "kernel": platform.release(),
+    return {"cpu": value("model name"), "sets": sets, "cores": cores, "memory_bytes": memory, "kernel": platform.release().partition("-")[0],
             "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"), "vnni_gops": vnni_gops(root, work / "peak.json")}
