@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "convert/packed_dense.h"
 #include "model/dense_layers.h"
 
 namespace ks {
@@ -129,7 +130,7 @@ class Run {
   Floats Apply(const DenseWeights& weights, const Floats& x) const {
     Floats out(static_cast<size_t>(rows_) * static_cast<size_t>(weights.outputs));
     if (const auto* int8 = std::get_if<Int8Weights>(&weights.form)) {
-      ApplyInt8(*int8, x, out.data());
+      ApplyInt8(*int8, x, rows_, out.data(), kernels_);
       return out;
     }
     int column = 0;
@@ -146,30 +147,6 @@ class Run {
       column += part.outputs;
     }
     return out;
-  }
-
-  void ApplyInt8(const Int8Weights& weights, const Floats& x, float* out) const {
-    const size_t stride = static_cast<size_t>(PaddedInputs(weights.inputs));
-    std::vector<uint8_t> q(static_cast<size_t>(rows_) * stride);
-    Floats scales(rows_);
-    std::vector<int32_t> zero_points(rows_);
-    kernels_.quantize_rows({.x = x.data(),
-                            .x_stride = static_cast<size_t>(weights.inputs),
-                            .multipliers = weights.multipliers,
-                            .q = q.data(),
-                            .q_stride = stride,
-                            .scales = scales.data(),
-                            .zero_points = zero_points.data(),
-                            .rows = rows_,
-                            .inputs = weights.inputs});
-    kernels_.int8_linear({.q = q.data(),
-                          .q_stride = stride,
-                          .scales = scales.data(),
-                          .zero_points = zero_points.data(),
-                          .weights = weights,
-                          .out = out,
-                          .out_stride = static_cast<size_t>(weights.outputs),
-                          .rows = rows_});
   }
 
   // From the first tokens, which are all that the last layer left.

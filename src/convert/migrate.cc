@@ -78,27 +78,8 @@ class Trial {
     FloatDense migrated = dense_;
     Migrate(multipliers, migrated);
     const PackedDense packed(RoundDense(migrated));
-    const size_t stride = static_cast<size_t>(PaddedInputs(dense_.inputs));
-    std::vector<uint8_t> q(static_cast<size_t>(rows_) * stride);
-    std::vector<float> scales(static_cast<size_t>(rows_)), out(expected_.size());
-    std::vector<int32_t> zero_points(static_cast<size_t>(rows_));
-    kernels_.quantize_rows({.x = x_.data(),
-                            .x_stride = static_cast<size_t>(dense_.inputs),
-                            .multipliers = packed.view().multipliers,
-                            .q = q.data(),
-                            .q_stride = stride,
-                            .scales = scales.data(),
-                            .zero_points = zero_points.data(),
-                            .rows = rows_,
-                            .inputs = dense_.inputs});
-    kernels_.int8_linear({.q = q.data(),
-                          .q_stride = stride,
-                          .scales = scales.data(),
-                          .zero_points = zero_points.data(),
-                          .weights = packed.view(),
-                          .out = out.data(),
-                          .out_stride = static_cast<size_t>(dense_.outputs),
-                          .rows = rows_});
+    std::vector<float> out(expected_.size());
+    ApplyInt8(packed.view(), x_, rows_, out.data(), kernels_);
     double error = 0;
     for (size_t i = 0; i < out.size(); ++i) {
       const double difference = double{out[i]} - expected_[i];

@@ -22,4 +22,28 @@ PackedDense::PackedDense(const QuantizedDense& dense)
            .outputs = dense.outputs};
 }
 
+void ApplyInt8(const Int8Weights& weights, std::span<const float> x, int rows, float* out, const KernelTable& kernels) {
+  const size_t stride = static_cast<size_t>(PaddedInputs(weights.inputs));
+  std::vector<uint8_t> q(static_cast<size_t>(rows) * stride);
+  std::vector<float> scales(static_cast<size_t>(rows));
+  std::vector<int32_t> zero_points(static_cast<size_t>(rows));
+  kernels.quantize_rows({.x = x.data(),
+                         .x_stride = static_cast<size_t>(weights.inputs),
+                         .multipliers = weights.multipliers,
+                         .q = q.data(),
+                         .q_stride = stride,
+                         .scales = scales.data(),
+                         .zero_points = zero_points.data(),
+                         .rows = rows,
+                         .inputs = weights.inputs});
+  kernels.int8_linear({.q = q.data(),
+                       .q_stride = stride,
+                       .scales = scales.data(),
+                       .zero_points = zero_points.data(),
+                       .weights = weights,
+                       .out = out,
+                       .out_stride = static_cast<size_t>(weights.outputs),
+                       .rows = rows});
+}
+
 }  // namespace ks

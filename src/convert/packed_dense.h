@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "convert/quantize.h"
+#include "kernels/dispatch.h"
 #include "kernels/int8_linear.h"
 
 namespace ks {
@@ -46,5 +47,8 @@ class PackedDense {
   std::vector<float> multipliers_;
   Int8Weights view_;
 };
+
+// out float32 [rows, N] = the layer's outputs for x float32 [rows, K], each row quantised on its own.
+void ApplyInt8(const Int8Weights& weights, std::span<const float> x, int rows, float* out, const KernelTable& kernels);
 
 }  // namespace ks
