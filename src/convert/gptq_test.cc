@@ -7,6 +7,8 @@
 #include <limits>
 #include <random>
 
+#include "convert/dense_testing.h"
+
 namespace ks {
 namespace {
 
@@ -35,17 +37,7 @@ std::vector<float> Rows(uint32_t seed) {
   return rows;
 }
 
-FloatDense Layer() {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  FloatDense dense = {.weight = {},
-                      .bias = std::vector<float>(kOutputs, 0.5f),
-                      .multipliers = std::vector<float>(kInputs, 1.0f),
-                      .inputs = kInputs,
-                      .outputs = kOutputs};
-  for (int i = 0; i < kOutputs * kInputs; ++i) dense.weight.push_back(normal(random));
-  return dense;
-}
+FloatDense Layer() { return NormalDense(kOutputs, kInputs); }
 
 // Mean squared error of the outputs.
 double Error(const FloatDense& dense, const QuantizedDense& quantized, const std::vector<float>& rows) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "convert/dense_testing.h"
 #include "convert/packed_dense.h"
 
 namespace ks {
@@ -26,17 +27,7 @@ std::vector<float> RowsWithOutlier(float times) {
   return x;
 }
 
-FloatDense Layer() {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  FloatDense dense = {.weight = {},
-                      .bias = std::vector<float>(kOutputs, 0.5f),
-                      .multipliers = std::vector<float>(kInputs, 1.0f),
-                      .inputs = kInputs,
-                      .outputs = kOutputs};
-  for (int i = 0; i < kOutputs * kInputs; ++i) dense.weight.push_back(normal(random));
-  return dense;
-}
+FloatDense Layer() { return NormalDense(kOutputs, kInputs); }
 
 // Mean squared error of the outputs, from the definition: sums in double precision.
 double Error(const FloatDense& dense, const std::vector<float>& multipliers, const std::vector<float>& x) {
