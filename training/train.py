@@ -5,6 +5,7 @@
 
 Writes below the output: state.pt and log.jsonl as it goes; facts.json and the model directories `last` and `average` at the
 end, and also when SIGTERM, SIGINT or --until stops it early: the average of a part of a run is a model too.
+Exit 0: as far as was asked. 1: an error, or stopped by a signal.
 """
 
 import argparse
@@ -41,6 +42,7 @@ def key_of(recipe, start, rows):
 
 
 def train(arguments):
+    """Runs, and writes the models. True if the run got as far as was asked."""
     recipe = recipes.load(arguments.recipe)
     arguments.output.mkdir(parents=True, exist_ok=True)
     rows, counts, dropped = read_sets(arguments.data, recipe)
@@ -53,7 +55,7 @@ def train(arguments):
         numpy.repeat([entry.two_way for entry in recipe.sets], counts), steps, recipe, key_of(recipe, arguments.start, rows),
         arguments.output / "state.pt", arguments.output / "log.jsonl", arguments.save_seconds, arguments.device)
     print(f"step {run.step} of {len(steps)}, {sum(int(t.sum()) for _, t in steps)} tokens in all", flush=True)
-    run.train(arguments.until)
+    reached = run.train(arguments.until)
     sets = {entry.name: {"rows": count, "dropped_as_held_out": lost}
             for entry, count, lost in zip(recipe.sets, counts, dropped, strict=True)}
     facts = {
@@ -64,6 +66,7 @@ def train(arguments):
     checkpoint.save(arguments.output / "last", run.model.state_dict(), arguments.start)
     checkpoint.save(arguments.output / "average", run.average(), arguments.start)
     print("done" if run.step == len(steps) else f"stopped at step {run.step}; the same command goes on from there", flush=True)
+    return reached
 
 
 def main():
@@ -80,9 +83,10 @@ def main():
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     try:
-        train(arguments)
+        reached = train(arguments)
     except Error as error:
         sys.exit(f"error: {error}")
+    sys.exit(0 if reached else 1)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ For sets with two labels the neutral logit was left out of the loss. The sets, t
 `training/README.md`. Several are for research use or say nothing about their licence; the texts themselves are not distributed with the model.
 
 ## What it scores
-bf16, the first 256 tokens of each text; two-way files: the higher of NEGATIVE and POSITIVE. In brackets the starting model, by
+{numbers}, the first 256 tokens of each text; two-way files: the higher of NEGATIVE and POSITIVE. In brackets the starting model, by
 the same code. `worse` is the one-sided exact McNemar p of being worse than it; * marks what is significant at 0.05 by Holm's method.
 
 | file | accuracy | macro-recall | lost / won | worse |
@@ -55,7 +55,7 @@ def render(results):
             f"| {name} | {entry['rows']:,} | {entry['dropped_as_held_out']:,} |" for name, entry in facts["sets"].items()),
         scores="\n".join(_row(name, results) for name in results["scores"]), dev_mean=results["dev_mean"],
         dev_baseline=results["baseline_dev_mean"], test_mean=results["test_mean"], test_baseline=results["baseline_test_mean"],
-        **results["calibration"])
+        numbers=results["numbers"], **results["calibration"])
 
 
 def _row(name, results):

@@ -1,4 +1,4 @@
-"""The training loop: batches of a plan, bf16 autocast, AdamW, a running average of the weights, and a state to go on from."""
+"""The training loop: batches of a plan, AdamW, a running average of the weights, and a state to go on from."""
 
 import json
 import signal
@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from . import NEUTRAL, Error
+from . import NEUTRAL, Error, precision
 from . import plan as planning
 from . import state as states
 
@@ -107,7 +107,7 @@ class Run:
         which = torch.from_numpy(numbers)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self._device, dtype=torch.bfloat16):
+        with precision.autocast(self._device):
             logits = self.model(input_ids=ids, attention_mask=mask).logits
         loss = loss_of(logits.float(), self._classes[which].to(self._device), self._two_way[which].to(self._device))
         value = loss.item()

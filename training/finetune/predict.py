@@ -1,11 +1,11 @@
-"""Logits of a model over a labelled file: bf16 autocast, the first 256 tokens of each text, kept part by part."""
+"""Logits of a model over a labelled file: the first 256 tokens of each text, kept part by part."""
 
 import os
 
 import numpy
 import torch
 
-from . import checkpoint, encoded
+from . import checkpoint, encoded, precision
 from . import plan as planning
 
 WINDOW = 256
@@ -14,13 +14,13 @@ _BATCH_TOKENS = 8192
 
 
 class Predictor:
-    """A model directory with the logits it has given so far, kept in a folder below `cache` named by its weights."""
+    """A model directory with the logits it has given so far, kept in a folder below `cache` named by weights and numbers."""
 
     def __init__(self, directory, cache, device="cpu"):
         self._directory = directory
         self._device = device
         self._model = None
-        self._cache = cache / checkpoint.sha256_of(directory)[:16]
+        self._cache = cache / f"{checkpoint.sha256_of(directory)[:16]}-{precision.name(device)}"
         self._cache.mkdir(parents=True, exist_ok=True)
 
     def logits(self, name, texts):
@@ -52,6 +52,6 @@ class Predictor:
             part = order[at:at + max(1, _BATCH_TOKENS // width)]
             at += len(part)
             inputs, mask = (torch.from_numpy(a).to(self._device) for a in ids.batch(part, lengths[part], width))
-            with torch.inference_mode(), torch.autocast(self._device, dtype=torch.bfloat16):
+            with torch.inference_mode(), precision.autocast(self._device):
                 made[part] = self._model(input_ids=inputs, attention_mask=mask).logits.float().cpu().numpy()
         return made

@@ -9,7 +9,7 @@ RESULTS = {
     "baseline_scores": {
         "sst2/dev": {"accuracy": 0.912, "macro_recall": 0.911}, "sst2/test": {"accuracy": 0.901, "macro_recall": 0.9}},
     "comparison": {"sst2/test": {"lost": 20, "won": 27, "p_worse": 0.88, "significantly_worse": False}},
-    "calibration": {"temperature": 1.13, "error_before": 0.047, "error_after": 0.021},
+    "numbers": "bf16", "calibration": {"temperature": 1.13, "error_before": 0.047, "error_after": 0.021},
 }
 
 
@@ -18,7 +18,7 @@ def test_holds_what_was_measured():
     for line in [
             "| sst2/dev | 0.913 (0.912) | 0.912 (0.911) |  |  |",
             "| sst2/test | 0.905 (0.901) | 0.904 (0.900) | 20 / 27 | 0.880 |",
-            "| sst2 | 66,933 | 39 |", "**average** had the best mean accuracy", "Temperature 1.13", "1,234 of 2,000 steps",
+            "| sst2 | 66,933 | 39 |", "**average** had the best mean accuracy", "Temperature 1.13", "1,234 of 2,000 steps", "bf16, the first 256 tokens",
             "dev 0.8100 (0.8000)"]:
         assert line in text
 
