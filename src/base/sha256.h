@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -31,8 +32,9 @@ class Sha256 {
 // The digest of `bytes`, as Sha256::FinishHex gives it.
 std::string Sha256Hex(std::span<const std::byte> bytes);
 
-// The same of a file, read in blocks and dropped from the page cache behind the reader, so that hashing a package costs
-// no memory. Blocks for the whole file. Errors: kNotFound, kPermissionDenied, kInternal naming the path.
-absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path);
+// The same of a file, read in blocks. The page cache stays as it was: what this had to read is dropped behind the reader,
+// so that hashing a package costs no memory, and what others had read stays for them. Blocks for the whole file, or until
+// `stop` is requested. Errors: kNotFound, kPermissionDenied, kInternal naming the path; kCancelled.
+absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path, std::stop_token stop = {});
 
 }  // namespace ks

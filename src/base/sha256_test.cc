@@ -31,6 +31,10 @@ TEST(Sha256, OfAFileEqualsThatOfItsBytes) {
   std::ofstream(path, std::ios::binary) << content;
   EXPECT_EQ(*Sha256HexOfFile(path), Sha256Hex(std::as_bytes(std::span(content))));
   EXPECT_EQ(Sha256HexOfFile("/nonexistent").status().code(), absl::StatusCode::kNotFound);
+  std::stop_source stop;
+  EXPECT_TRUE(Sha256HexOfFile(path, stop.get_token()).ok());
+  stop.request_stop();
+  EXPECT_EQ(Sha256HexOfFile(path, stop.get_token()).status().code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -120,10 +120,10 @@ bool Package::HasPrecision(std::string_view precision) const {
   return std::find(precisions_.begin(), precisions_.end(), precision) != precisions_.end();
 }
 
-absl::Status Package::Verify() const {
+absl::Status Package::Verify(std::stop_token stop) const {
   for (const PackageFile& file : manifest_.files) {
     const fs::path path = directory_ / file.name;
-    const absl::StatusOr<std::string> found = Sha256HexOfFile(path);
+    const absl::StatusOr<std::string> found = Sha256HexOfFile(path, stop);
     if (file.optional && absl::IsNotFound(found.status())) continue;
     KS_RETURN_IF_ERROR(found.status());
     if (*found != file.sha256) {

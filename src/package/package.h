@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,10 +39,11 @@ class Package {
   //   kPermissionDenied
   static absl::StatusOr<std::shared_ptr<const Package>> Open(const std::filesystem::path& directory);
 
-  // Hashes every file of the manifest. Blocks for the whole package (about 1 GB/s) but leaves the page cache alone.
-  // Optional files that were left out are no fault.
-  // Errors: kDataLoss naming the first file whose hash differs, with both hashes; kNotFound, kPermissionDenied.
-  absl::Status Verify() const;
+  // Hashes every file of the manifest. Blocks for the whole package (about 1 GB/s), or until `stop` is requested, but
+  // leaves the page cache as it was. Optional files that were left out are no fault.
+  // Errors: kDataLoss naming the first file whose hash differs, with both hashes; kNotFound, kPermissionDenied;
+  // kCancelled.
+  absl::Status Verify(std::stop_token stop = {}) const;
 
   const Manifest& manifest() const { return manifest_; }
   // The manifest's precisions whose files are here: an installation may have left the optional ones out.
