@@ -57,7 +57,9 @@ class Loader {
 
   absl::StatusOr<LoadedModel> Load() {
     KS_ASSIGN_OR_RETURN(package_, Package::Open(directory_));
+    options_.step_done("package");
     KS_RETURN_IF_ERROR(LoadTokenizer());
+    options_.step_done("tokenizer");
     LoadedModel loaded;
     std::vector<BackendGroup> groups;
     for (const std::string& name : GroupNames(options_)) {
@@ -115,11 +117,12 @@ class Loader {
     return OpenChecked(plan);
   }
 
-  // One of them is checked: the others run the same graph on the same weights.
   absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenChecked(const BackendPlan& plan) {
     KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> workers, open_(package_, plan));
+    options_.step_done("session");
     KS_RETURN_IF_ERROR(
-        WithContext(RunSelfCheck(package_->manifest(), *tokenizer_, *workers.front()), package_->directory().string()));
+        WithContext(RunSelfCheck(package_->manifest(), *tokenizer_, workers), package_->directory().string()));
+    options_.step_done("self-check");
     return workers;
   }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,9 @@ struct LoadOptions {
   int threads = 0;           // cores to use in all; 0: as many as affinity and cgroup quota leave (EffectiveCores)
   // For many texts, so that opening may spend time to make every run faster; false for a handful.
   bool many_texts = true;
+  // Called on the loading thread at the end of each step: "package", "tokenizer", then for each that is opened
+  // "session" and "self-check".
+  std::function<void(std::string_view step)> step_done = [](std::string_view) {};
 };
 
 // What is asked of whoever opens the backends of a package.
@@ -58,8 +62,8 @@ struct LoadedModel {
   Duration load_time{0};            // of all of it
 };
 
-// Opens the package in `directory`, its tokeniser and for each backend one worker a core, and holds a worker of each
-// against the manifest's self-checks: a model that does not say what it said when it was converted is not served.
+// Opens the package in `directory`, its tokeniser and for each backend one worker a core, and holds the workers against
+// the manifest's self-checks: a model that does not say what it said when it was converted is not served.
 // Blocks. For the backends of this program see load_served.h. Errors, each naming the directory or the file: as
 // Package::Open; kDataLoss where the tokeniser is damaged or has more tokens than the model, or the self-check fails
 // (naming the text by number, expected and found logits); kInvalidArgument for threads; kFailedPrecondition for a

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/cpu.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/testing/temp_directory.h"
 #include "engine/self_check.h"
@@ -233,11 +234,47 @@ TEST_F(LoadTest, PassesOnWhyABackendFailed) {
 // The check itself, nearer by.
 class SelfCheckTest : public ::testing::Test {
  protected:
-  absl::Status Run() { return RunSelfCheck(manifest_, TinyModel()->tokenizer(), backend_); }
+  absl::Status Run() { return RunSelfCheck(manifest_, TinyModel()->tokenizer(), workers_); }
+
+  SelfCheckTest() { AddWorker(); }
+
+  void AddWorker(FakeBackend::Hook hook = nullptr) {
+    workers_.push_back(std::make_unique<FakeBackend>(FakeFacts(), std::move(hook)));
+  }
+  void AddText(const std::string& text) { manifest_.self_checks.push_back({text, LogitsOf(text)}); }
 
   Manifest manifest_ = TinyManifest();
-  FakeBackend backend_;
+  std::vector<std::unique_ptr<Backend>> workers_;
 };
+
+TEST_F(SelfCheckTest, SharesTheTextsAmongTheWorkersTheLongestFirst) {
+  // The long text holds its worker until the other one has done all the rest.
+  Mutex mutex;
+  CondVar changed;
+  std::vector<int> done;  // tokens of the texts
+  workers_.clear();
+  for (int w = 0; w < 3; ++w) {
+    AddWorker([&](const PackedBatch& batch) {
+      MutexLock lock(mutex);
+      while (batch.tokens() == 22 && done.size() < 3) changed.Wait(mutex);
+      done.push_back(batch.tokens());
+      changed.NotifyAll();
+      return absl::OkStatus();
+    });
+  }
+  for (const int words : {1, 2, 20, 3}) AddText(TinyText(words));
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(done, SizeIs(4));
+  EXPECT_EQ(done.back(), 22);
+}
+
+TEST_F(SelfCheckTest, NamesTheFirstTextThatIsWrong) {
+  AddWorker();
+  for (const int words : {1, 2, 20, 3}) AddText(TinyText(words));
+  manifest_.self_checks[1].fp32_logits[0] += 1;
+  manifest_.self_checks[2].fp32_logits[0] += 1;
+  EXPECT_THAT(std::string(Run().message()), HasSubstr("self-check text 2 of 4: expected logits"));
+}
 
 TEST_F(SelfCheckTest, AllowsAThousandthOfTheLargestLogit) {
   const std::vector<float> logits = LogitsOf("w1");
