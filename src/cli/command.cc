@@ -116,6 +116,8 @@ int RunCommandLine(std::span<const Command> commands, int argc, const char* cons
   std::function<int()> chosen;
   for (const Command& command : commands) {
     CLI::App* const subcommand = app.add_subcommand(command.name, command.summary);
+    // Only where it is named: the flags of all of them take longer to make than a server's settings to load.
+    if (std::find(argv, argv + argc, command.name) == argv + argc) continue;
     for (const Flag& flag : command.flags) AddFlag(*subcommand, flag);
     subcommand->final_callback([&chosen, &command] { chosen = command.run; });
   }

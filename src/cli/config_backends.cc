@@ -45,13 +45,16 @@ std::vector<std::string> Allowed(const ServeConfig& config) {
 absl::Status CheckBackends(const ServeConfig& config) {
   KS_RETURN_IF_ERROR(CheckSecond("canary", config.canary_backend, config.canary_share, config));
   KS_RETURN_IF_ERROR(CheckSecond("shadow", config.shadow_backend, config.shadow_share, config));
-  const LoadOptions load = LoadOptionsOf(config);
-  const bool has_onnx = load.backend == "onnx" || load.shadow_backend == "onnx" ||
-                        std::ranges::find(load.more_backends, "onnx") != load.more_backends.end();
-  if (config.precision == "int8" && !has_onnx) {
+  if (config.precision == "int8" && !UsesOnnx(config)) {
     return InvalidArgument("precision is int8 but backend is ", config.backend, ", which has fp32 alone");
   }
   return CheckIsa(config.isa);
+}
+
+bool UsesOnnx(const ServeConfig& config) {
+  const LoadOptions load = LoadOptionsOf(config);
+  return load.backend == "onnx" || load.shadow_backend == "onnx" ||
+         std::ranges::find(load.more_backends, "onnx") != load.more_backends.end();
 }
 
 LoadOptions LoadOptionsOf(const ServeConfig& config) {

@@ -13,6 +13,9 @@ namespace ks {
 // that the CPU lacks (with those it has).
 absl::Status CheckBackends(const ServeConfig& config);
 
+// Whether any backend that answers or shadows is ONNX Runtime.
+bool UsesOnnx(const ServeConfig& config);
+
 // What to load, and who answers what. Both require what CheckBackends checks.
 LoadOptions LoadOptionsOf(const ServeConfig& config);
 RoutingOptions RoutingOf(const ServeConfig& config);

@@ -6,17 +6,25 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "backend/onnx/onnx_backend.h"
+#include "backend/onnx/onnx_environment.h"
 #include "base/cpu.h"
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
+#include "base/step_times.h"
 #include "base/thread.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/config_backends.h"
+#include "cli/start_log.h"
 #include "engine/load_served.h"
 #include "kernels/dispatch.h"
 #include "serving/http/app.h"
@@ -80,12 +88,16 @@ void LetSignalsEndProcess() {
 // Everything that serves, in the order in which it has to be taken down (backwards).
 class Server {
  public:
-  Server(const LoadedConfig& config, TimePoint started)
-      : config_(config.values), started_(started), log_(*ParseLogLevel(config_.log_level)) {
+  Server(const LoadedConfig& config, StepTimes steps)
+      : config_(config.values),
+        steps_(std::move(steps)),
+        environment_(UsesOnnx(config_) ? std::make_unique<OnnxEnvironment>() : nullptr),
+        log_(*ParseLogLevel(config_.log_level)) {
     metrics_.AddLog(log_);
     for (const std::string& warning : config.warnings) log_.Warning(warning);
   }
   ~Server() {
+    verify_stop_.request_stop();
     if (verifier_ != nullptr) verifier_->Join();
   }
   Server(const Server&) = delete;
@@ -95,6 +107,7 @@ class Server {
   std::optional<Failure> Start() {
     const absl::StatusOr<std::string> key = ReadKey(config_.api_key_file);
     if (!key.ok()) return Failure{key.status(), kExitUnreadable};
+    Done("threads");
     if (const absl::Status loaded = Load(); !loaded.ok()) return Failure{loaded, kExitUnreadable};
     const Manifest& manifest = loaded_.model->manifest();
     const int special_tokens = loaded_.model->tokenizer().special_tokens_added(false);
@@ -102,14 +115,21 @@ class Server {
       return Failure{checked, ExitCodeOf(checked)};
     }
     if (const absl::Status started = StartEngine(); !started.ok()) return Failure{started, ExitCodeOf(started)};
+    Done("engine");
     if (const absl::Status listening = Listen(*key); !listening.ok()) return Failure{listening, kExitFailed};
 
     service_->SetReady();
-    const Duration cold_start = SystemClock().Now() - started_;
-    metrics_.SetColdStart(cold_start);
-    LogReady(cold_start);
-    if (!config_.verify) verifier_ = std::make_unique<Thread>("verify", [this] { VerifyInBackground(); });
+    Done("listen");
+    metrics_.SetColdStart(steps_.last() - steps_.began());
+    LogReady();
     return std::nullopt;
+  }
+
+  // Begins to hash the package, where that was not done before ready. Not at once: it takes a core for a tenth of a
+  // second, which the first requests have a use for.
+  void Verify() {
+    if (config_.verify || verifier_ != nullptr) return;
+    verifier_ = std::make_unique<Thread>("verify", [this] { VerifyInBackground(); });
   }
 
   // Compares the limits with what the engine has measured, once it has. True when that is done.
@@ -146,7 +166,16 @@ class Server {
       KS_ASSIGN_OR_RETURN(const auto package, Package::Open(directory));
       KS_RETURN_IF_ERROR(package->Verify());
     }
-    KS_ASSIGN_OR_RETURN(loaded_, LoadServedModel(directory, LoadOptionsOf(config_)));
+    LoadOptions options = LoadOptionsOf(config_);
+    options.step_done = [this](std::string_view step) { Done(step); };
+    KS_ASSIGN_OR_RETURN(
+        loaded_, LoadModel(directory, options, [this](std::shared_ptr<const Package> package, const BackendPlan& plan) {
+          if (environment_ != nullptr && plan.backend == "onnx") {
+            environment_->Wait();
+            Done("environment");
+          }
+          return OpenServedBackends(std::move(package), plan);
+        }));
     return absl::OkStatus();
   }
 
@@ -201,7 +230,12 @@ class Server {
   // Parsing and tokenising take a few percent of what running the model takes.
   int io_threads() const { return std::max(1, loaded_.plan.workers / 8); }
 
-  void LogReady(Duration cold_start) {
+  void Done(std::string_view step) { steps_.Done(step, SystemClock().Now()); }
+
+  void LogReady() {
+    OnnxEnvironment::Times ahead;
+    if (environment_ != nullptr) ahead = environment_->Finish();
+    LogStart(log_, steps_, {{"onnx_environment", ahead.environment}, {"onnx_kernels", ahead.kernels}});
     const Manifest& manifest = loaded_.model->manifest();
     for (const LoadedGroup& group : loaded_.groups) {
       const std::string& name = group.plan.backend;
@@ -229,11 +263,12 @@ class Server {
                         {"window", manifest.window},
                         {"version", Version()},
                         {"load_ms", Milliseconds(loaded_.load_time)},
-                        {"cold_start_ms", Milliseconds(cold_start)}});
+                        {"cold_start_ms", Milliseconds(steps_.last() - steps_.began())}});
   }
 
   void VerifyInBackground() {
-    const absl::Status verified = loaded_.model->package()->Verify();
+    const absl::Status verified = loaded_.model->package()->Verify(verify_stop_.get_token());
+    if (absl::IsCancelled(verified)) return;
     model_metrics_->SetPackageVerified(verified.ok());
     if (verified.ok()) {
       log_.Info("package verified");
@@ -245,7 +280,8 @@ class Server {
   }
 
   const ServeConfig config_;
-  const TimePoint started_;
+  StepTimes steps_;
+  const std::unique_ptr<OnnxEnvironment> environment_;  // made first: no other thread may run yet
   Log log_;
   Metrics metrics_{Metrics::BuildLabels{{"onnxruntime", std::string(OnnxRuntimeVersion())}}};
   ModelMetrics* model_metrics_ = nullptr;
@@ -254,6 +290,7 @@ class Server {
   std::unique_ptr<Service> service_;
   std::unique_ptr<App> app_;
   std::unique_ptr<HttpServer> http_;
+  std::stop_source verify_stop_;
   std::unique_ptr<Thread> verifier_;
 };
 
@@ -263,6 +300,7 @@ int WaitForStop(const sigset_t& signals, Server& server) {
   for (bool rate_checked = false; !rate_checked;) {
     const int received = sigtimedwait(&signals, nullptr, &kBetweenLooks);
     if (received > 0) return received;
+    server.Verify();
     rate_checked = server.CheckRate();
   }
   int received = 0;
@@ -271,6 +309,8 @@ int WaitForStop(const sigset_t& signals, Server& server) {
 }
 
 int RunServe(const Flags& flags, TimePoint started) {
+  StepTimes steps(started);
+  steps.Done("arguments", SystemClock().Now());
   ServeConfig defaults;
   defaults.model = ModelPath("").string();
   ConfigSources sources = flags.sources;
@@ -288,8 +328,9 @@ int RunServe(const Flags& flags, TimePoint started) {
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  steps.Done("config", SystemClock().Now());
 
-  Server server(*config, started);
+  Server server(*config, std::move(steps));
   if (const auto failure = server.Start()) return Fail(failure->status, failure->code);
   const int received = WaitForStop(signals, server);
   LetSignalsEndProcess();

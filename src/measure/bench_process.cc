@@ -17,28 +17,17 @@ std::string Body(std::string_view text) {
   return std::move(json).Take();
 }
 
-absl::StatusOr<ServerProcess> Start(const ServerCommand& command, const std::string& text) {
-  return ServerProcess::Start(command.program, command.arguments, kPath, Body(text), kStartTimeout);
-}
-
 }  // namespace
 
-absl::StatusOr<LatencySummary> MeasureColdStart(const ServerCommand& command, const std::string& text, int runs,
-                                                const BenchProgress& progress) {
-  std::vector<Duration> times;
-  for (int run = 0; run <= runs; ++run) {
-    progress(Cat("cold start ", run, " of ", runs));
-    KS_ASSIGN_OR_RETURN(const ServerProcess server, Start(command, text));
-    if (run > 0) times.push_back(server.first_answer());
-  }
-  return SummarizeTimes(std::move(times));
+absl::StatusOr<ServerProcess> StartServer(const ServerCommand& command, const std::string& text) {
+  return ServerProcess::Start(command.program, command.arguments, kPath, Body(text), kStartTimeout);
 }
 
 absl::StatusOr<MemoryReport> MeasureMemory(const ServerCommand& command, std::span<const std::string> words, int texts,
                                            const BenchProgress& progress) {
   progress("memory");
   MemoryReport report = {.texts = texts};
-  KS_ASSIGN_OR_RETURN(const ServerProcess server, Start(command, words[0]));
+  KS_ASSIGN_OR_RETURN(const ServerProcess server, StartServer(command, words[0]));
   KS_ASSIGN_OR_RETURN(report.after_first, server.Memory());
   std::string text;
   size_t next = 0;

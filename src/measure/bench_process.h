@@ -1,4 +1,4 @@
-// What a user sees of a server as a process: the time to its first answer, and its memory.
+// A server as a process, asked for predictions; its memory. Its start is bench_coldstart.h.
 #pragma once
 
 #include <span>
@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "measure/bench_latency.h"
 #include "measure/bench_server.h"
-#include "measure/bench_stats.h"
 
 namespace ks {
 
@@ -18,10 +17,8 @@ struct ServerCommand {
   std::vector<std::string> arguments;
 };
 
-// Starts the server `runs` times, after once without counting, and asks it for `text`: from before the process is made
-// to the last byte of its first answer. The files are in the page cache. Errors: as ServerProcess::Start.
-absl::StatusOr<LatencySummary> MeasureColdStart(const ServerCommand& command, const std::string& text, int runs,
-                                                const BenchProgress& progress);
+// Starts the server and asks it for a prediction for `text` until it answers. Errors: as ServerProcess::Start.
+absl::StatusOr<ServerProcess> StartServer(const ServerCommand& command, const std::string& text);
 
 struct MemoryReport {
   ProcessMemory after_first = {};  // answer

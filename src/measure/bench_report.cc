@@ -11,6 +11,7 @@ namespace ks {
 namespace {
 
 constexpr int kDecimals = 3;  // of milliseconds
+constexpr char kTimes[] = "    p50 ms     p90 ms     p99 ms     max ms    count\n";
 
 void AppendSummary(const LatencySummary& summary, JsonWriter& json) {
   json.Key("count").Int(summary.count);
@@ -26,6 +27,23 @@ void AppendMemory(const ProcessMemory& memory, JsonWriter& json) {
   json.Key("anonymous_bytes").Int(memory.anonymous_bytes).Key("peak_bytes").Int(memory.peak_bytes).EndObject();
 }
 
+void AppendColdStart(const ColdStartReport& report, JsonWriter& json) {
+  json.Key("coldstart").BeginObject();
+  AppendSummary(report.first_answer, json);
+  json.Key("p95_ms").Fixed(Milliseconds(report.first_answer.p95), kDecimals);
+  json.Key("median_start_ms").BeginObject();
+  for (const StepTimes::Step& step : report.steps) {
+    json.Key(step.name).Fixed(Milliseconds(step.duration), kDecimals);
+  }
+  json.EndObject();
+  if (report.floor) {
+    json.Key("floor").BeginObject();
+    AppendSummary(*report.floor, json);
+    json.EndObject().Key("floors").Fixed(report.floors(), kDecimals).Key("meets_floor").Bool(report.meets_floor());
+  }
+  json.Key("meets_times").Bool(report.meets_times()).EndObject();
+}
+
 [[gnu::format(printf, 2, 3)]] void Print(std::string& text, const char* format, ...) {
   char line[256];
   va_list arguments;
@@ -38,6 +56,30 @@ void AppendMemory(const ProcessMemory& memory, JsonWriter& json) {
 void PrintSummary(const LatencySummary& summary, std::string& text) {
   Print(text, "%10.3f %10.3f %10.3f %10.3f %8lld\n", Milliseconds(summary.p50), Milliseconds(summary.p90),
         Milliseconds(summary.p99), Milliseconds(summary.max), static_cast<long long>(summary.count));
+}
+
+void PrintColdStart(const ColdStartReport& report, std::string& text) {
+  Print(text, "\n%-22s %s%-22s ", "cold start", kTimes, "exec to first answer");
+  PrintSummary(report.first_answer, text);
+  if (report.floor) {
+    Print(text, "%-22s ", "ONNX Runtime alone");
+    PrintSummary(*report.floor, text);
+  }
+  if (!report.steps.empty()) Print(text, "\n%-22s %10s\n", "the median start", "ms");
+  for (const StepTimes::Step& step : report.steps) {
+    Print(text, "%-22s %10.3f\n", step.name.c_str(), Milliseconds(step.duration));
+  }
+  const auto verdict = [](bool met) { return met ? "met" : "not met"; };
+  const LatencySummary& times = report.first_answer;
+  Print(text, "\nmedian %.1f ms and p95 %.1f ms, at most %.0f and %.0f: %s\n", Milliseconds(times.p50),
+        Milliseconds(times.p95), Milliseconds(kColdStartMedian), Milliseconds(kColdStartP95),
+        verdict(report.meets_times()));
+  if (report.floor) {
+    Print(text, "%.2f x ONNX Runtime alone, at most %.1f: %s\n", report.floors(), kColdStartFloors,
+          verdict(report.meets_floor()));
+  } else {
+    text += "ks_ort_floor is not beside the program: not compared with ONNX Runtime alone\n";
+  }
 }
 
 double Megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
@@ -75,11 +117,7 @@ std::string BenchReportJson(const BenchReport& report) {
     }
     json.EndArray();
   }
-  if (report.cold_start) {
-    json.Key("coldstart").BeginObject();
-    AppendSummary(*report.cold_start, json);
-    json.EndObject();
-  }
+  if (report.cold_start) AppendColdStart(*report.cold_start, json);
   if (report.memory) {
     json.Key("memory").BeginObject().Key("after_first_answer");
     AppendMemory(report.memory->after_first, json);
@@ -95,7 +133,6 @@ std::string BenchReportText(const BenchReport& report) {
   std::string text =
       Cat(report.model, ", ", report.precision, ", ", report.backend, "; ", report.cpu, ", ", report.cores,
           report.cores == 1 ? " core, " : " cores, ", report.isa, "; version ", report.version, "\n");
-  constexpr char kTimes[] = "    p50 ms     p90 ms     p99 ms     max ms    count\n";
   if (!report.latency.empty()) {
     Print(text, "\n%-22s %s", "latency of a run", kTimes);
     for (const LatencyRow& row : report.latency) {
@@ -110,10 +147,7 @@ std::string BenchReportText(const BenchReport& report) {
       PrintSummary(row.answer, text);
     }
   }
-  if (report.cold_start) {
-    Print(text, "\n%-22s %s%-22s ", "cold start", kTimes, "exec to first answer");
-    PrintSummary(*report.cold_start, text);
-  }
+  if (report.cold_start) PrintColdStart(*report.cold_start, text);
   if (report.memory) {
     Print(text, "\n%-22s %10s %10s %10s\n", "memory, MB", "resident", "anonymous", "peak");
     PrintMemory("after the first answer", report.memory->after_first, text);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "measure/bench_coldstart.h"
 #include "measure/bench_latency.h"
 #include "measure/bench_process.h"
 #include "measure/bench_throughput.h"
@@ -22,7 +23,7 @@ struct BenchReport {
 
   std::vector<LatencyRow> latency;
   std::vector<ThroughputRow> throughput;
-  std::optional<LatencySummary> cold_start;
+  std::optional<ColdStartReport> cold_start;
   std::optional<MemoryReport> memory;
 };
 

@@ -125,7 +125,61 @@ std::vector<char*> CleanEnvironment() {
   return kept;
 }
 
+// Starts words[0] with the descriptors given, or nothing at -1, as its output.
+absl::StatusOr<pid_t> Spawn(std::vector<std::string> words, int stdout_fd, int stderr_fd) {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::vector<char*> environment = CleanEnvironment();
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  for (const auto& [fd, target] : {std::pair(stdout_fd, STDOUT_FILENO), std::pair(stderr_fd, STDERR_FILENO)}) {
+    if (fd < 0) {
+      posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_WRONLY, 0);
+    } else {
+      posix_spawn_file_actions_adddup2(&actions, fd, target);
+    }
+  }
+  // The caller may have blocked signals for its own threads; the program has to hear them.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environment.data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return ErrnoStatus(error, words[0]);
+  return pid;
+}
+
+std::string EndOf(std::string log) {
+  if (log.size() > kShownLogBytes) log.erase(0, log.size() - kShownLogBytes);
+  while (log.ends_with('\n')) log.pop_back();
+  return log.empty() ? "it wrote nothing" : log;
+}
+
 }  // namespace
+
+absl::StatusOr<Duration> TimeToFirstByte(const std::string& program) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "a pipe");
+  const TimePoint before = SystemClock().Now();
+  const absl::StatusOr<pid_t> pid = Spawn({program}, ends[1], /*stderr_fd=*/-1);
+  close(ends[1]);
+  char byte = 0;
+  const ssize_t count = pid.ok() ? read(ends[0], &byte, 1) : 0;
+  const Duration time = SystemClock().Now() - before;
+  close(ends[0]);
+  if (!pid.ok()) return pid.status();
+  waitpid(*pid, nullptr, 0);
+  if (count != 1) return Internal(program, ": expected a byte on its standard output, found its end");
+  return time;
+}
 
 absl::StatusOr<ProcessMemory> ParseProcStatus(std::string_view status) {
   ProcessMemory memory;
@@ -157,36 +211,16 @@ absl::StatusOr<ServerProcess> ServerProcess::Start(const std::string& program,
     if (const size_t at = word.find("{port}"); at != std::string::npos) word.replace(at, 6, Cat(port));
     words.push_back(std::move(word));
   }
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::vector<char*> environment = CleanEnvironment();
-
   const int log = memfd_create("server log", MFD_CLOEXEC);
   if (log < 0) return ErrnoStatus(errno, "a log for the server");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
-  // The caller may have blocked signals for its own threads; the server has to hear them.
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-
-  pid_t pid = -1;
   const TimePoint before = SystemClock().Now();
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) {
+  const absl::StatusOr<pid_t> pid = Spawn(words, /*stdout_fd=*/-1, log);
+  if (!pid.ok()) {
     close(log);
-    return ErrnoStatus(error, program);
+    return pid.status();
   }
-  ServerProcess server(pid, port, log);
+  ServerProcess server(*pid, port, log);
+  server.started_ = before;
   KS_RETURN_IF_ERROR(server.WaitForAnswer(path, body, before + timeout));
   server.first_answer_ = SystemClock().Now() - before;
   return server;
@@ -196,14 +230,15 @@ absl::Status ServerProcess::WaitForAnswer(std::string_view path, std::string_vie
   for (;;) {
     const absl::Status posted = PostOnce(port_, path, body).status();
     if (posted.ok()) return posted;
-    if (!absl::IsUnavailable(posted)) return WithContext(posted, EndOfLog());
+    if (!absl::IsUnavailable(posted)) return WithContext(posted, EndOf(Log()));
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) == pid_) {
       pid_ = -1;
-      return Internal("the server ended before it answered: ", EndOfLog());
+      return Internal("the server ended before it answered: ", EndOf(Log()));
     }
-    if (SystemClock().Now() > deadline)
-      return absl::DeadlineExceededError(Cat("the server did not answer: ", EndOfLog()));
+    if (SystemClock().Now() > deadline) {
+      return absl::DeadlineExceededError(Cat("the server did not answer: ", EndOf(Log())));
+    }
     std::this_thread::sleep_for(kBetweenConnects);
   }
 }
@@ -212,6 +247,7 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       port_(other.port_),
       log_fd_(std::exchange(other.log_fd_, -1)),
+      started_(other.started_),
       first_answer_(other.first_answer_) {}
 
 ServerProcess::~ServerProcess() {
@@ -231,13 +267,12 @@ absl::StatusOr<ProcessMemory> ServerProcess::Memory() const {
   return ParseProcStatus(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
-std::string ServerProcess::EndOfLog() const {
+std::string ServerProcess::Log() const {
   struct stat info = {};
-  if (fstat(log_fd_, &info) != 0 || info.st_size == 0) return "it wrote nothing";
-  std::string log(std::min(static_cast<size_t>(info.st_size), kShownLogBytes), '\0');
-  const ssize_t count = pread(log_fd_, log.data(), log.size(), info.st_size - static_cast<off_t>(log.size()));
+  if (fstat(log_fd_, &info) != 0) return "";
+  std::string log(static_cast<size_t>(info.st_size), '\0');
+  const ssize_t count = pread(log_fd_, log.data(), log.size(), 0);
   log.resize(count > 0 ? static_cast<size_t>(count) : 0);
-  while (log.ends_with('\n')) log.pop_back();
   return log;
 }
 

@@ -23,6 +23,11 @@ struct ProcessMemory {
 // Reads the text of /proc/PID/status. Errors: kInternal naming the field that is missing or has another unit than kB.
 absl::StatusOr<ProcessMemory> ParseProcStatus(std::string_view status);
 
+// Starts `program` without arguments and waits for the first byte that it writes to its standard output, then for its
+// end: from just before the process was made to that byte. Its environment is the caller's without KS_ variables. Errors:
+// those of the system where it cannot be started; kInternal where it ends without a byte.
+absl::StatusOr<Duration> TimeToFirstByte(const std::string& program);
+
 // A running server. One thread at a time; blocks. Its destructor ends the process (SIGKILL) and waits for it.
 class ServerProcess {
  public:
@@ -39,7 +44,11 @@ class ServerProcess {
   ServerProcess(ServerProcess&& other) noexcept;
   ServerProcess& operator=(ServerProcess&&) = delete;
 
+  TimePoint started() const { return started_; }  // just before the process was made
   Duration first_answer() const { return first_answer_; }
+
+  // What it wrote to its standard error so far.
+  std::string Log() const;
 
   // Posts `body` to `path` on a connection of its own and returns the answer's body. Errors: kInternal naming the
   // status where it is not 200; those of the system.
@@ -50,11 +59,11 @@ class ServerProcess {
  private:
   ServerProcess(pid_t pid, int port, int log_fd) : pid_(pid), port_(port), log_fd_(log_fd) {}
   absl::Status WaitForAnswer(std::string_view path, std::string_view body, TimePoint deadline);
-  std::string EndOfLog() const;
 
   pid_t pid_;
   int port_;
   int log_fd_;
+  TimePoint started_;
   Duration first_answer_{0};
 };
 

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "base/testing/temp_directory.h"
 #include "measure/bench_process.h"
 
 namespace ks {
@@ -92,12 +96,20 @@ TEST(ParseProcStatus, NamesTheLineThatIsNotAsExpected) {
               HasSubstr("VmRSS: expected a number of kB"));
 }
 
-TEST(MeasureColdStart, CountsTheStartsAfterTheFirst) {
-  int told = 0;
-  const auto summary = MeasureColdStart(PythonServer(), "a text", 2, [&](std::string_view) { ++told; });
-  ASSERT_TRUE(summary.ok()) << summary.status();
-  EXPECT_EQ(summary->count, 2);
-  EXPECT_EQ(told, 3);
+TEST(TimeToFirstByte, TimesTheByteAndNotTheEnd) {
+  const TempDirectory temp;
+  const auto time = [&](const std::string& body) {
+    const std::filesystem::path program = temp / "program";
+    std::ofstream(program) << "#!/bin/sh\n" << body << "\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    return TimeToFirstByte(program.string());
+  };
+  const TimePoint before = SystemClock().Now();
+  const auto byte = time("echo 1; sleep 0.3");
+  ASSERT_TRUE(byte.ok()) << byte.status();
+  EXPECT_GE(SystemClock().Now() - before, *byte + std::chrono::milliseconds(250)) << "it has ended";
+  EXPECT_THAT(std::string(time("exit 1").status().message()), HasSubstr("expected a byte on its standard output"));
+  EXPECT_EQ(TimeToFirstByte("/nowhere/program").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(MeasureMemory, LooksBeforeAndAfterTheLoad) {

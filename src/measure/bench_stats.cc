@@ -16,6 +16,7 @@ LatencySummary SummarizeTimes(std::vector<Duration> times) {
           .min = times.front(),
           .p50 = rank(50),
           .p90 = rank(90),
+          .p95 = rank(95),
           .p99 = rank(99),
           .max = times.back()};
 }

@@ -10,7 +10,7 @@ namespace ks {
 
 struct LatencySummary {
   int64_t count = 0;
-  Duration min{0}, p50{0}, p90{0}, p99{0}, max{0};
+  Duration min{0}, p50{0}, p90{0}, p95{0}, p99{0}, max{0};
 };
 
 // Exact order statistics: p99 is the smallest time that at least 99 % of `times` do not exceed. Of no times: all 0.

@@ -19,6 +19,7 @@ TEST(SummarizeTimes, TakesTheSmallestTimeThatEnoughDoNotExceed) {
   EXPECT_EQ(of_200.min, milliseconds(1));
   EXPECT_EQ(of_200.p50, milliseconds(100));
   EXPECT_EQ(of_200.p90, milliseconds(180));
+  EXPECT_EQ(of_200.p95, milliseconds(190));
   EXPECT_EQ(of_200.p99, milliseconds(198));
   EXPECT_EQ(of_200.max, milliseconds(200));
 }

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from support import MODEL, run
 
 TIMES = {"count", "min_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms"}
@@ -17,12 +19,20 @@ def test_all_scenarios_are_reported(tmp_path):
     assert [row["callers"] for row in report["throughput"]] == [1, 2, 8, 64]
     assert all(row["p50_ms"] > 0 and row["count"] >= 20 for row in report["latency"])
     assert report["latency"][0]["p50_ms"] < report["latency"][3]["p50_ms"]
-    assert set(report["coldstart"]) == TIMES and report["coldstart"]["count"] == 10
-    assert report["coldstart"]["min_ms"] > 1
+    cold = report["coldstart"]
+    assert TIMES < set(cold) and cold["count"] == cold["floor"]["count"] == 30
+    assert cold["min_ms"] > cold["floor"]["min_ms"] / 2 > 0.5
+    steps = cold["median_start_ms"]
+    assert list(steps) == ["exec", "arguments", "config", "threads", "package", "tokenizer", "environment", "session",
+                           "self-check", "engine", "listen", "answer"]
+    assert all(milliseconds >= 0 for milliseconds in steps.values())
+    assert sum(steps.values()) == pytest.approx(cold["p50_ms"], abs=0.02)
+    assert cold["floors"] == pytest.approx(cold["p50_ms"] / cold["floor"]["p50_ms"], rel=0.01)
     memory = report["memory"]
     assert memory["after_first_answer"]["resident_bytes"] > memory["after_first_answer"]["anonymous_bytes"] > 1e6
     text = done.stdout.decode()
-    for line in ("8 x 128 tokens", "exec to first answer", "after the first answer"):
+    for line in ("8 x 128 tokens", "exec to first answer", "ONNX Runtime alone", "\nself-check ", "at most 30 and 40: ",
+                 "x ONNX Runtime alone, at most 1.4: ", "after the first answer"):
         assert line in text
     assert done.stderr == b""  # no terminal, no progress
 

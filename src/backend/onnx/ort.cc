@@ -41,11 +41,6 @@ absl::StatusCode CodeOf(OrtErrorCode code, std::string_view message) {
 
 void DropMessage(void*, OrtLoggingLevel, const char*, const char*, const char*, const char*) {}
 
-void DisableTelemetry() {
-  const char* value = std::getenv(kTelemetryVariable);
-  if (value == nullptr || std::string_view(value) != "1") setenv(kTelemetryVariable, "1", /*overwrite=*/1);
-}
-
 }  // namespace
 
 const OrtApi& Ort() { return *Api(); }
@@ -63,6 +58,11 @@ OrtStatus* FromStatus(const absl::Status& status) {
   return Ort().CreateStatus(ORT_FAIL, std::string(status.message()).c_str());
 }
 
+void DisableOrtTelemetry() {
+  const char* value = std::getenv(kTelemetryVariable);
+  if (value == nullptr || std::string_view(value) != "1") setenv(kTelemetryVariable, "1", /*overwrite=*/1);
+}
+
 absl::StatusOr<std::shared_ptr<OrtEnv>> AcquireOrtEnvironment() {
   static Mutex mutex;
   static std::weak_ptr<OrtEnv> current;
@@ -73,7 +73,7 @@ absl::StatusOr<std::shared_ptr<OrtEnv>> AcquireOrtEnvironment() {
     return FailedPrecondition("ONNX Runtime ", OrtGetApiBase()->GetVersionString(), " is too old, expected 1.",
                               ORT_API_VERSION, " or newer");
   }
-  DisableTelemetry();
+  DisableOrtTelemetry();
   absl::StatusOr<OrtHandle<OrtEnv>> env = MakeOrt<OrtEnv>("ONNX Runtime's environment", [](OrtEnv** out) {
     return Ort().CreateEnvWithCustomLogger(DropMessage, nullptr, ORT_LOGGING_LEVEL_ERROR, "kubesentiment", out);
   });

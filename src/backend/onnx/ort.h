@@ -42,12 +42,15 @@ absl::StatusOr<OrtHandle<T>> MakeOrt(std::string_view what, Create&& create) {
   return OrtHandle<T>(object);
 }
 
+// Sets ORT_DISABLE_TELEMETRY=1, where it is not set yet: official builds otherwise write to the home directory and start
+// threads. Like every setenv this must not meet a getenv on another thread; a program that makes an OnnxEnvironment before
+// its first thread, or sets the variable itself, is safe.
+void DisableOrtTelemetry();
+
 // The one environment of the process: created when the first owner asks (about 14 ms: every operator's schema is
 // registered), released with the last one. Errors come back as statuses alone: the runtime logs nothing.
 //
-// Sets ORT_DISABLE_TELEMETRY=1 before: official builds otherwise write to the home directory and start threads. Like
-// every setenv this must not meet a getenv on another thread; a program that sets the variable itself at the top of
-// main is safe.
+// Calls DisableOrtTelemetry before.
 //
 // Errors: kFailedPrecondition where the library found at run time is older than the headers; kInternal.
 absl::StatusOr<std::shared_ptr<OrtEnv>> AcquireOrtEnvironment();
