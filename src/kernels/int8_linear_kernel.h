@@ -9,6 +9,7 @@
 
 #include "kernels/int8_linear.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_wide.h"
 
 namespace ks {
 
@@ -39,25 +40,76 @@ struct Int8LinearKernel {
     }
   }
 
+  // From sums [rows, blocks, 16] to out. One copy for all tiles; amx_linear_kernel.h ends here too.
+  [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
+                                       const int* sums) {
+    for (int c = 0; c < blocks; ++c) {
+      const int column = output + c * kLanes;
+      const int* of_column = sums + c * kLanes;
+      int r = 0;
+      for (; r + L::kWide <= rows; r += L::kWide) {
+        FinishRows<L::kWide>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
+      }
+      for (; r < rows; ++r) FinishRows<1>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
+    }
+  }
+
  private:
+  // N rows of 16 columns, whose sums lie `stride` ints apart.
+  template <int N>
+  static void FinishRows(const Int8LinearArgs& a, int row, int column, const int* sums, int stride) {
+    using Wide = WideLanes<L, N>;
+    const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
+    const I column_sums = L::LoadInts(a.weights.column_sums + column);
+    const F scales = L::Load(a.weights.scales + column);
+    const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
+    typename Wide::F x;
+#pragma GCC unroll 8
+    for (int r = 0; r < N; ++r) {
+      const I zero_point = L::SetInts(a.zero_points[row + r]);
+      const I exact = L::SubInts(L::LoadInts(sums + r * stride), L::MulInts(zero_point, column_sums));
+      x.v[r] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
+    }
+    if (a.epilogue == Epilogue::kGelu) x = LanesMath<Wide>::Gelu(x);
+#pragma GCC unroll 8
+    for (int r = 0; r < N; ++r) {
+      if (a.residual != nullptr) {
+        x.v[r] = L::Add(x.v[r], L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));
+      }
+      L::StoreFirst(a.out + (row + r) * a.out_stride + column, x.v[r], n);
+    }
+  }
+
   static void QuantizeRow(const float* x, const float* multipliers, int inputs, unsigned char* q, float* scale_out,
                           int* zero_point_out) {
     const auto multiplied = [&](int i, int n) {
       return n == kLanes ? L::Mul(L::Load(x + i), L::Load(multipliers + i))
                          : L::Mul(L::LoadFirst(x + i, n), L::LoadFirst(multipliers + i, n));
     };
-    F low = L::Zero();
-    F high = L::Zero();
-    F marks = L::Zero();  // v * 0 is NaN for a NaN and an infinity
-    ForEach(inputs, [&](int i, int n) {
-      const F v = multiplied(i, n);
-      low = L::Min(v, low);
-      high = L::Max(v, high);
-      marks = L::Fma(v, L::Zero(), marks);
-    });
-    const float lowest = L::Lowest(low);
-    const float range = L::Highest(high) - lowest;
-    const float mark = L::Sum(marks);
+    // Several of each, or every step would wait for the one before; no order of them can change a bit.
+    constexpr int kChains = L::kWide;
+    F low[kChains], high[kChains], marks[kChains];  // v * 0 is NaN for a NaN and an infinity
+    for (int c = 0; c < kChains; ++c) low[c] = high[c] = marks[c] = L::Zero();
+    const auto take = [&](int c, F v) {
+      low[c] = L::Min(v, low[c]);
+      high[c] = L::Max(v, high[c]);
+      marks[c] = L::Fma(v, L::Zero(), marks[c]);
+    };
+    int first = 0;
+    for (; first + kChains * kLanes <= inputs; first += kChains * kLanes) {
+#pragma GCC unroll 4
+      for (int c = 0; c < kChains; ++c) take(c, multiplied(first + c * kLanes, kLanes));
+    }
+    for (; first + kLanes <= inputs; first += kLanes) take(0, multiplied(first, kLanes));
+    if (first < inputs) take(0, multiplied(first, inputs - first));
+    for (int c = 1; c < kChains; ++c) {
+      low[0] = L::Min(low[c], low[0]);
+      high[0] = L::Max(high[c], high[0]);
+      marks[0] = L::Add(marks[c], marks[0]);
+    }
+    const float lowest = L::Lowest(low[0]);
+    const float range = L::Highest(high[0]) - lowest;
+    const float mark = L::Sum(marks[0]);
     float scale = 0.0f;
     float inverse = 0.0f;
     int zero_point = 0;
@@ -129,28 +181,6 @@ struct Int8LinearKernel {
       for (int c = 0; c < C; ++c) L::StoreInts(exact + (r * C + c) * kLanes, sums[r][c]);
     }
     Finish(a, row, R, output, C, exact);
-  }
-
-  // From sums [rows, blocks, 16] to out. One copy for all tiles.
-  [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
-                                       const int* sums) {
-    for (int c = 0; c < blocks; ++c) {
-      const int column = output + c * kLanes;
-      const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
-      const I column_sums = L::LoadInts(a.weights.column_sums + column);
-      const F scales = L::Load(a.weights.scales + column);
-      const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
-      for (int r = 0; r < rows; ++r) {
-        const I zero_point = L::SetInts(a.zero_points[row + r]);
-        const I exact = L::SubInts(L::LoadInts(sums + (r * blocks + c) * kLanes), L::MulInts(zero_point, column_sums));
-        F x = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
-        if (a.epilogue == Epilogue::kGelu) x = LanesMath<L>::Gelu(x);
-        if (a.residual != nullptr) {
-          x = L::Add(x, L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));
-        }
-        L::StoreFirst(a.out + (row + r) * a.out_stride + column, x, n);
-      }
-    }
   }
 
   static int Padded(int n, int step) { return (n + step - 1) / step * step; }

@@ -15,9 +15,10 @@ struct Avx2Lanes {
 
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 6, kKeySmall = 2;
-  static constexpr int kRowTile = 2, kRowSmall = 2;
+  static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
   static constexpr int kInt8Rows = 4, kInt8Blocks = 1;
+  static constexpr int kWide = 2;
 
   static F Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static F Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }

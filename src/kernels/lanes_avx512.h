@@ -15,8 +15,9 @@ struct Avx512LanesBase {
 
   static constexpr int kQueryVectors = 2;
   static constexpr int kKeyTile = 12, kKeySmall = 4;
-  static constexpr int kRowTile = 12, kRowSmall = 4;
+  static constexpr int kRowTile = 12, kRowSmall = 4, kRowColumns = 2;
   static constexpr int kLinearRows = 4, kLinearOutputs = 6;
+  static constexpr int kWide = 4;
 
   static F Zero() { return _mm512_setzero_ps(); }
   static F Set(float x) { return _mm512_set1_ps(x); }

@@ -31,9 +31,11 @@ struct ScalarLanes {
   // How many accumulators fit into the registers: rows x columns of the tiles in attention and linear.
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 2, kKeySmall = 1;
-  static constexpr int kRowTile = 2, kRowSmall = 2;
+  static constexpr int kRowTile = 2, kRowSmall = 2, kRowColumns = 2;
   static constexpr int kLinearRows = 1, kLinearOutputs = 2;
   static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
+  // How many chains of operations are kept going side by side (lanes_wide.h).
+  static constexpr int kWide = 1;
 
   static F Zero() { return Set(0.0f); }
   static F Set(float x) {
