@@ -8,6 +8,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_wide.h"
 
 namespace ks {
 
@@ -39,6 +40,8 @@ struct AttentionKernel {
                            queries + c * kStride + m * kLanes, kStride);
       }
     }
+
+    for (int r = 0; r < b.rows; ++r) FetchNextHead(b, b.q + r * b.row_stride);
 
     F highest[M];
     for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());
@@ -72,6 +75,11 @@ struct AttentionKernel {
   template <int kStride, int M, int N>
   static void ScoreTile(const AttentionBlock& b, int token, const float* queries, float* scores, F* highest) {
     const float* keys = b.k + static_cast<unsigned long>(token) * b.row_stride;
+    const float* values = b.v + static_cast<unsigned long>(token) * b.row_stride;
+    for (int n = 0; n < N; ++n) {
+      FetchNextHead(b, keys + n * b.row_stride);
+      FetchNextHead(b, values + n * b.row_stride);
+    }
     F sums[N][M];
     for (int n = 0; n < N; ++n) {
       for (int m = 0; m < M; ++m) sums[n][m] = L::Zero();
@@ -99,13 +107,34 @@ struct AttentionKernel {
   static void Softmax(float* scores, int tokens, const F* highest, float* sums) {
     for (int m = 0; m < M; ++m) {
       F running[4] = {L::Zero(), L::Zero(), L::Zero(), L::Zero()};
-      for (int token = 0; token < tokens; ++token) {
-        float* p = scores + static_cast<unsigned long>(token) * M * kLanes + m * kLanes;
-        const F e = LanesMath<L>::Exp(L::Sub(L::Load(p), highest[m]));
-        L::Store(p, e);
-        running[token % 4] = L::Add(running[token % 4], e);
+      float* p = scores + m * kLanes;
+      // Every index of `running` known: an array that is read by a running one lives in memory.
+      int token = 0;
+      for (; token + 4 <= tokens; token += 4) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i += L::kWide) Exponentials<M, L::kWide>(p + i * M * kLanes, highest[m], running + i);
+        p += 4 * M * kLanes;
+      }
+#pragma GCC unroll 3
+      for (int i = 0; i < 3; ++i) {
+        if (token + i < tokens) Exponentials<M, 1>(p + i * M * kLanes, highest[m], running + i);
       }
       L::Store(sums + m * kLanes, L::Add(L::Add(running[0], running[1]), L::Add(running[2], running[3])));
+    }
+  }
+
+  // N tokens' scores from p on become exp(score - highest), and are added to one sum each.
+  template <int M, int N>
+  static void Exponentials(float* p, F highest, F* sums) {
+    using Wide = WideLanes<L, N>;
+    typename Wide::F x;
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) x.v[i] = L::Sub(L::Load(p + i * M * kLanes), highest);
+    x = LanesMath<Wide>::Exp(x);
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      L::Store(p + i * M * kLanes, x.v[i]);
+      sums[i] = L::Add(sums[i], x.v[i]);
     }
   }
 
@@ -113,7 +142,10 @@ struct AttentionKernel {
   template <int M, int R>
   static void Rows(const AttentionBlock& b, int row, int rows, const float* scores, const float* sums) {
     int c = 0;
-    for (; c + 2 * kLanes <= b.head_size; c += 2 * kLanes) RowTile<M, R, 2>(b, row, rows, c, kLanes, scores, sums);
+    constexpr int kColumns = L::kRowColumns;
+    for (; c + kColumns * kLanes <= b.head_size; c += kColumns * kLanes) {
+      RowTile<M, R, kColumns>(b, row, rows, c, kLanes, scores, sums);
+    }
     for (; c < b.head_size; c += kLanes)
       RowTile<M, R, 1>(b, row, rows, c, Least(b.head_size - c, kLanes), scores, sums);
   }
@@ -138,11 +170,21 @@ struct AttentionKernel {
       values += b.row_stride;
       p += M * kLanes;
     }
-    for (int r = 0; r < rows; ++r) {
+    // Up to R and not up to `rows`: every index known, as in Softmax.
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      if (r >= rows) break;
       float* to = b.out + static_cast<unsigned long>(row + r) * b.out_stride + column;
       const F sum = L::Set(sums[row + r]);
+#pragma GCC unroll 2
       for (int c = 0; c < C; ++c) L::StoreFirst(to + c * kLanes, L::Div(out[r][c], sum), last);
     }
+  }
+
+  // The same row's numbers of the head after this one, which is the next block to come: rows are too far apart for the
+  // hardware to see them coming. Asking for memory that is none is harmless.
+  static void FetchNextHead(const AttentionBlock& b, const float* row) {
+    for (int c = 0; c < b.head_size; c += kLanes) __builtin_prefetch(row + b.head_size + c);
   }
 
   static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
