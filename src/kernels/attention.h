@@ -15,6 +15,13 @@ struct KernelTable;
 //   offsets  int32   [B + 1]  sequence i is the rows [offsets[i], offsets[i + 1]); offsets[0] = 0, offsets[B] = T
 //   out      float32 [T, H]   rows `out_stride` floats apart; must not overlap the inputs
 // For each sequence and head: out = softmax(q k^T / sqrt(head_size)) v.
+//
+// With `first_only` the queries are the first row of each sequence alone, which is all that a last layer needs whose
+// classifier reads first tokens:
+//   out      float32 [B, H]   row i belongs to sequence i, with the bits that its first row has otherwise; the row of an
+//                             empty sequence is not written
+// Keys and values are all rows, as ever; q's other rows are not read. The cost grows with T, not with the squares of the
+// lengths.
 struct AttentionArgs {
   const float* q = nullptr;
   const float* k = nullptr;
@@ -24,6 +31,7 @@ struct AttentionArgs {
   int sequences = 0;
   int heads = 0;
   int head_size = 0;
+  bool first_only = false;
   float* out = nullptr;
   size_t out_stride = 0;
 };
@@ -55,7 +63,10 @@ class AttentionTasks {
     int units;
   };
 
-  void RunUnit(int sequence, int unit, float* scratch) const;
+  int Tokens(int sequence) const { return args_.offsets[sequence + 1] - args_.offsets[sequence]; }
+  int Queries(int sequence) const;
+  int Units(int sequence) const;
+  void RunUnit(int sequence, int unit) const;
 
   const KernelTable& kernels_;
   AttentionArgs args_;

@@ -169,6 +169,29 @@ TEST_P(Attention, TakesSeparateArraysAndStrides) {
   }
 }
 
+TEST_P(Attention, GivesFirstTokensTheBitsThatTheyHaveAmongAll) {
+  for (int head_size : {20, 32, 64}) {
+    Batch batch({7, 1, 0, 33, 64, 100}, 3, head_size, 10);
+    const std::vector<float> all = batch.Run(kernels());
+    const size_t width = batch.width();
+    const size_t stride = width + 3;
+    std::vector<float> expected(6 * stride, kUntouched);
+    for (size_t s = 0; s < 6; ++s) {
+      if (s == 2) continue;  // it has no first token
+      std::copy_n(all.begin() + static_cast<ptrdiff_t>(batch.offsets[s] * width), width,
+                  expected.begin() + static_cast<ptrdiff_t>(s * stride));
+    }
+    std::vector<float> out(6 * stride, kUntouched);
+    AttentionArgs args = batch.Args();
+    args.first_only = true;
+    args.out = out.data();
+    args.out_stride = stride;
+    const AttentionTasks tasks(kernels(), args);
+    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+    EXPECT_EQ(DifferentBits(out, expected), 0u) << "head size " << head_size;
+  }
+}
+
 TEST_P(Attention, SurvivesScoresThatOverflowExp) {
   Batch batch({20}, 1, 16, 7);
   for (float& value : batch.qkv) value *= 50.0f;
