@@ -1,4 +1,4 @@
-// `version`: what a bug report should say.
+// `version`: what a bug report should say, and whether each instruction set gives the reference's bits here.
 #include "base/version.h"
 
 #include <cstdio>
@@ -24,22 +24,29 @@ int RunVersion(bool as_json) {
   const CpuFeatures features = DetectCpuFeatures();
   const std::vector<std::string_view> names = FeatureNames(features);
   const int cores = EffectiveCores();
+  const std::vector<std::pair<IsaLevel, IsaState>> isas = TryIsas();
   if (as_json) {
     JsonWriter json;
     json.BeginObject().Key("version").String(Version()).Key("onnxruntime").String(OnnxRuntimeVersion());
     json.Key("compiler").String(kCompiler).Key("cpu").String(CpuModelName()).Key("cores").Int(cores);
     json.Key("isa").String(IsaName(BestIsa())).Key("cpu_features").BeginArray();
     for (const std::string_view name : names) json.String(name);
-    json.EndArray().EndObject();
+    json.EndArray().Key("isas").BeginObject();
+    for (const auto& [isa, state] : isas) json.Key(IsaName(isa)).String(IsaStateName(state));
+    json.EndObject().EndObject();
     std::printf("%s\n", json.text().c_str());
     return kExitDone;
   }
   std::string joined;
   for (const std::string_view name : names) joined += Cat(" ", name);
-  std::printf(
-      "%s", Cat("kubesentiment ", Version(), "\nONNX Runtime ", OnnxRuntimeVersion(), "\nbuilt with ", kCompiler, "\n",
-                CpuModelName(), ", ", cores, " usable cores\nkernels ", IsaName(BestIsa()), ";", joined, "\n")
-                .c_str());
+  std::string tried;
+  for (const auto& [isa, state] : isas) {
+    tried += Cat(tried.empty() ? "" : ", ", IsaName(isa), " ", IsaStateName(state));
+  }
+  std::printf("%s", Cat("kubesentiment ", Version(), "\nONNX Runtime ", OnnxRuntimeVersion(), "\nbuilt with ",
+                        kCompiler, "\n", CpuModelName(), ", ", cores, " usable cores\nkernels ", IsaName(BestIsa()),
+                        ";", joined, "\ninstruction sets: ", tried, "\n")
+                        .c_str());
   return kExitDone;
 }
 

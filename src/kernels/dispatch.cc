@@ -1,6 +1,12 @@
 // Chooses the instruction set once. Tested by dispatch_test.cc.
 #include "kernels/dispatch.h"
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "kernels/kernel_table.h"
 
 namespace ks {
@@ -12,7 +18,25 @@ constexpr struct {
 } kNames[] = {{IsaLevel::kScalar, "scalar"},
               {IsaLevel::kAvx2, "avx2"},
               {IsaLevel::kAvx512, "avx512"},
-              {IsaLevel::kAvx512Vnni, "avx512vnni"}};
+              {IsaLevel::kAvx512Vnni, "avx512vnni"},
+              {IsaLevel::kAvx512Amx, "amx"}};
+
+#if defined(__x86_64__)
+// True where the CPU has int8 tiles and Linux, asked for them, lends them.
+bool AskForTiles() {
+#if defined(__linux__)
+  constexpr unsigned kAmxTile = 1u << 24;
+  constexpr unsigned kAmxInt8 = 1u << 25;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAmxTile) == 0 || (d & kAmxInt8) == 0) return false;
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
+  constexpr int kTileData = 18;               // the state component
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 }  // namespace
 
@@ -29,10 +53,15 @@ bool IsSupported(IsaLevel isa) {
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && IsSupported(IsaLevel::kAvx2);
     case IsaLevel::kAvx512Vnni:
       return __builtin_cpu_supports("avx512vnni") && IsSupported(IsaLevel::kAvx512);
+    case IsaLevel::kAvx512Amx: {
+      static const bool lent = IsSupported(IsaLevel::kAvx512Vnni) && AskForTiles();
+      return lent;
+    }
 #else
     case IsaLevel::kAvx2:
     case IsaLevel::kAvx512:
     case IsaLevel::kAvx512Vnni:
+    case IsaLevel::kAvx512Amx:
       return false;
 #endif
   }
@@ -48,7 +77,13 @@ std::vector<IsaLevel> SupportedIsas() {
 }
 
 IsaLevel BestIsa() {
-  static const IsaLevel best = SupportedIsas().back();
+  static const IsaLevel best = [] {
+    IsaLevel last = IsaLevel::kScalar;
+    for (const auto& [isa, name] : kNames) {
+      if (isa != IsaLevel::kAvx512Amx && IsSupported(isa)) last = isa;
+    }
+    return last;
+  }();
   return best;
 }
 
@@ -61,6 +96,8 @@ const KernelTable& Kernels(IsaLevel isa) {
       return kAvx512Kernels;
     case IsaLevel::kAvx512Vnni:
       return kAvx512VnniKernels;
+    case IsaLevel::kAvx512Amx:
+      return kAmxKernels;
 #endif
     default:
       return kScalarKernels;
@@ -68,6 +105,8 @@ const KernelTable& Kernels(IsaLevel isa) {
 }
 
 const KernelTable& BestKernels() { return Kernels(BestIsa()); }
+
+const KernelTable& EmulatedAmxKernels() { return kEmulatedAmxKernels; }
 
 std::string_view IsaName(IsaLevel isa) {
   for (const auto& [level, name] : kNames) {

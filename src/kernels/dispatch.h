@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -29,6 +30,9 @@ enum class IsaLevel : uint8_t {
   kAvx2,    // AVX2, FMA and F16C
   kAvx512,  // AVX-512 F, BW, DQ, VL
   kAvx512Vnni,
+  // AMX-INT8 tiles beside those. No CPU with tiles has run it so far, only the emulation of its tile operations
+  // (amx_tiles_emulated.h): it has to be asked for by name, and BestIsa never chooses it.
+  kAvx512Amx,
 };
 
 // Weights may lie at any address, where nothing else is said: files promise no alignment.
@@ -57,13 +61,15 @@ struct KernelTable {
   void (*relu)(const float* x, float* y, size_t n);
 };
 
-// True where this CPU has the set and the operating system saves its registers.
+// True where this CPU has the set and the operating system saves its registers. Linux lends the tiles of kAvx512Amx to
+// processes that ask: the first call with that level asks, once and for all threads, and answers false where it is
+// refused. Ask before threads start: a thread whose signal stack is too small for tiles makes Linux refuse.
 bool IsSupported(IsaLevel isa);
 
 // All supported levels, ascending; kScalar is always the first.
 std::vector<IsaLevel> SupportedIsas();
 
-// The last of SupportedIsas(), asked once.
+// The last supported level before kAvx512Amx. Found once; asks for no tiles.
 IsaLevel BestIsa();
 
 // The kernels of one level. Requires IsSupported(isa): calling another level's kernels ends with SIGILL.
@@ -72,7 +78,25 @@ const KernelTable& Kernels(IsaLevel isa);
 // Kernels(BestIsa()).
 const KernelTable& BestKernels();
 
-// "scalar", "avx2", "avx512", "avx512vnni", and back; nothing for another name.
+// The table of kAvx512Amx with the tile operations emulated in plain C++, for tests: any CPU has it, and its bits are
+// those of the others.
+const KernelTable& EmulatedAmxKernels();
+
+// What became of a set when its kernels were called on this machine.
+enum class IsaState : uint8_t {
+  kExecuted,  // the CPU has run them, and they gave the scalar reference's bits
+  kEmulated,  // kAvx512Amx without tiles: the emulation gave the reference's bits
+  kAbsent,    // the CPU lacks the set
+  kWrong,     // the bits were others than the reference's: a fault
+};
+
+// Runs one small int8 linear, attention and GELU of each level, in ascending order of preference; below a millisecond.
+std::vector<std::pair<IsaLevel, IsaState>> TryIsas();
+
+// "executed", "emulated", "absent", "wrong".
+std::string_view IsaStateName(IsaState state);
+
+// "scalar", "avx2", "avx512", "avx512vnni", "amx", and back; nothing for another name.
 std::string_view IsaName(IsaLevel isa);
 std::optional<IsaLevel> IsaFromName(std::string_view name);
 

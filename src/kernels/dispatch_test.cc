@@ -12,8 +12,22 @@ TEST(Dispatch, AlwaysHasTheScalarReferenceFirst) {
   ASSERT_FALSE(levels.empty());
   EXPECT_EQ(levels.front(), IsaLevel::kScalar);
   EXPECT_TRUE(std::is_sorted(levels.begin(), levels.end()));
-  EXPECT_EQ(BestIsa(), levels.back());
   for (IsaLevel isa : levels) EXPECT_TRUE(IsSupported(isa)) << IsaName(isa);
+}
+
+TEST(Dispatch, ChoosesTheLastLevelThatIsNotOffByDefault) {
+  std::vector<IsaLevel> levels = SupportedIsas();
+  std::erase(levels, IsaLevel::kAvx512Amx);
+  EXPECT_EQ(BestIsa(), levels.back());
+}
+
+TEST(Dispatch, SaysOfEachLevelWhatBecameOfIt) {
+  const std::vector<std::pair<IsaLevel, IsaState>> states = TryIsas();
+  ASSERT_EQ(states.size(), 5u);
+  for (const auto& [isa, state] : states) {
+    const IsaState lacking = isa == IsaLevel::kAvx512Amx ? IsaState::kEmulated : IsaState::kAbsent;
+    EXPECT_EQ(state, IsSupported(isa) ? IsaState::kExecuted : lacking) << IsaName(isa) << " " << IsaStateName(state);
+  }
 }
 
 TEST(Dispatch, GivesEachLevelItsOwnTable) {
@@ -22,8 +36,10 @@ TEST(Dispatch, GivesEachLevelItsOwnTable) {
 }
 
 TEST(Dispatch, NamesLevelsBothWays) {
-  for (IsaLevel isa : {IsaLevel::kScalar, IsaLevel::kAvx2, IsaLevel::kAvx512, IsaLevel::kAvx512Vnni})
+  for (IsaLevel isa :
+       {IsaLevel::kScalar, IsaLevel::kAvx2, IsaLevel::kAvx512, IsaLevel::kAvx512Vnni, IsaLevel::kAvx512Amx}) {
     EXPECT_EQ(IsaFromName(IsaName(isa)), isa);
+  }
   EXPECT_EQ(IsaFromName("avx512"), IsaLevel::kAvx512);
   EXPECT_EQ(IsaFromName("AVX2"), std::nullopt);
   EXPECT_EQ(IsaFromName(""), std::nullopt);

@@ -230,8 +230,8 @@ double Expected(const Layer& layer, const Call& call, int row, int output) {
   return y + (call.residual.empty() ? 0.0f : call.residual[row * layer.outputs + output]);
 }
 
-class Int8Linear : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Int8Linear, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Int8Linear : public TileTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Int8Linear, testing::ValuesIn(TablesWithTiles()), TableTestName);
 
 TEST_P(Int8Linear, FollowsTheDefinitionAndWritesNothingElse) {
   for (const auto& [rows, outputs, inputs] :

@@ -1,6 +1,7 @@
 // Makes the table of one instruction set. Included by isa_*.cc alone, each compiled with its own flags.
 #pragma once
 
+#include "kernels/amx_linear_kernel.h"
 #include "kernels/attention_kernel.h"
 #include "kernels/dispatch.h"
 #include "kernels/int8_linear_kernel.h"
@@ -28,10 +29,19 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
   };
 }
 
+// The same table with the int8 linear over tiles.
+template <typename L, template <typename> typename Tiles>
+constexpr KernelTable WithAmxLinear(KernelTable table) {
+  table.int8_linear = AmxLinearKernel<L, Tiles>::Run;
+  return table;
+}
+
 // Constant-initialised: no code runs before main, whatever the CPU.
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512VnniKernels;
+extern const KernelTable kAmxKernels;
+extern const KernelTable kEmulatedAmxKernels;
 
 }  // namespace ks

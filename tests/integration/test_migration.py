@@ -158,7 +158,7 @@ def test_phase_5_pytorch_refused(tmp_path):
 
 def test_every_instruction_set_gives_the_same_answers_or_is_refused():
     bodies = set()
-    for isa in ("scalar", "avx2", "avx512", "avx512vnni"):
+    for isa in ("scalar", "avx2", "avx512", "avx512vnni", "amx"):
         server = support.Server("--isa", isa, "--precision", "fp32")
         try:
             server.wait_ready()

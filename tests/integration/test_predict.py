@@ -218,7 +218,9 @@ def test_inspect_and_version():
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["labels"] == ["NEGATIVE", "NEUTRAL", "POSITIVE"]
     assert b"NEGATIVE" in support.run("inspect", support.MODEL).stdout
-    assert json.loads(support.run("version", "--json").stdout)
+    version = json.loads(support.run("version", "--json").stdout)
+    assert version["isas"]["scalar"] == "executed" and version["isas"][version["isa"]] == "executed"
+    assert set(version["isas"].values()) <= {"executed", "emulated", "absent"}
 
 
 def test_tokenize_shows_tokens_and_offsets():

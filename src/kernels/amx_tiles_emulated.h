@@ -1,0 +1,47 @@
+// The tile operations of amx_tiles.h in plain C++: what they mean, and how tests walk the AMX kernel on any CPU.
+#pragma once
+
+namespace ks {
+
+template <typename L>
+class EmulatedAmxTiles {
+ public:
+  EmulatedAmxTiles(int first, int second) : rows_{first, second} {}
+
+  template <int kRowTiles>
+  void ZeroSums() {
+    __builtin_memset(sums_, 0, sizeof(sums_));
+  }
+  template <int R>
+  void LoadRows(const unsigned char* p, unsigned long stride) {
+    for (int r = 0; r < rows_[R]; ++r) __builtin_memcpy(row_tiles_[R][r], p + r * stride, 64);
+  }
+  template <int C>
+  void LoadWeights(const signed char* p) {
+    __builtin_memcpy(weight_tiles_[C], p, sizeof(weight_tiles_[C]));
+  }
+  template <int R, int C>
+  void Dot() {
+    for (int r = 0; r < rows_[R]; ++r) {
+      for (int line = 0; line < 16; ++line) {
+        for (int n = 0; n < 16; ++n) {
+          int four = 0;
+          for (int i = 0; i < 4; ++i) four += row_tiles_[R][r][4 * line + i] * weight_tiles_[C][line][4 * n + i];
+          sums_[R][C][r][n] += static_cast<unsigned>(four);
+        }
+      }
+    }
+  }
+  template <int R, int C>
+  void StoreSums(int* p, unsigned long stride) const {
+    for (int r = 0; r < rows_[R]; ++r) __builtin_memcpy(p + r * stride, sums_[R][C][r], sizeof(sums_[R][C][r]));
+  }
+
+ private:
+  int rows_[2];
+  unsigned char row_tiles_[2][16][64];
+  signed char weight_tiles_[2][16][64];
+  unsigned sums_[2][2][16][16];
+};
+
+}  // namespace ks
