@@ -1,366 +1,230 @@
-// Times the kernels of the best instruction set on one thread, after checking their bits against the scalar reference.
-// Linear walks the matrices of several layers in turn, as a model does: one alone would stay in the second-level cache.
+// Times the int8 linear on one thread against what the core can do at most, after checking its bits against the scalar
+// reference, and says where it stands to its bars (docs/performance.md).
+//
+// A case walks all the dense layers of a model in turn, as a run does: one matrix alone would stay in the second-level
+// cache. Weights lie in pages of 4 KB, as in the mapped file, unless the case says otherwise. Rates are shown for each
+// of the four shapes and for all, weighted by their multiply-adds. One multiplication and one addition count as two.
 #include <benchmark/benchmark.h>
 
-#include <cmath>
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 
+#include "kernels/benchmark_testing.h"
 #include "kernels/dispatch.h"
-#include "kernels/kernels_testing.h"
+#include "kernels/int8_model_testing.h"
 
 namespace ks {
 namespace {
 
-struct Attention {
-  Attention(const std::vector<int>& lengths, int heads, int head_size) {
-    for (int length : lengths) offsets.push_back(offsets.back() + length);
-    const size_t width = static_cast<size_t>(heads) * head_size;
-    qkv = Random(1).Floats(static_cast<size_t>(offsets.back()) * 3 * width);
-    out.resize(static_cast<size_t>(offsets.back()) * width);
-    args = {.q = qkv.data(),
-            .k = qkv.data() + width,
-            .v = qkv.data() + 2 * width,
-            .row_stride = 3 * width,
-            .offsets = offsets.data(),
-            .sequences = static_cast<int>(lengths.size()),
-            .heads = heads,
-            .head_size = head_size,
-            .out = out.data(),
-            .out_stride = width};
-    for (int length : lengths) flops += 4.0 * length * length * static_cast<double>(width);
+constexpr struct {
+  const char* name;
+  int width;
+} kModels[] = {{"MiniLM", 384}, {"DistilBERT", 768}};
+
+Int8Model& Model(int width, bool large_pages) {
+  static std::map<std::pair<int, bool>, std::unique_ptr<Int8Model>> models;
+  std::unique_ptr<Int8Model>& model = models[{width, large_pages}];
+  if (model == nullptr) model = std::make_unique<Int8Model>(width, large_pages);
+  return *model;
+}
+
+double Operations(const Int8Shape& shape, int rows) { return 2.0 * rows * shape.inputs * shape.outputs; }
+
+// Arguments: rows, GELU after the expanding layer or not, large pages or not. An iteration is one walk.
+void BM_Int8Model(benchmark::State& state, IsaLevel isa, int width) {
+  const KernelTable& kernels = Kernels(isa);
+  const int rows = static_cast<int>(state.range(0));
+  const Epilogue epilogue = state.range(1) != 0 ? Epilogue::kGelu : Epilogue::kNone;
+  Int8Model& model = Model(width, state.range(2) != 0);
+  if (!model.IsRight(kernels, rows, epilogue)) {
+    return state.SkipWithError("int8 linear differs from the scalar reference");
   }
-
-  void Run(const KernelTable& kernels) const {
-    const AttentionTasks tasks(kernels, args);
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+  using Clock = std::chrono::steady_clock;
+  double seconds[Int8Model::kShapes] = {};
+  for (auto _ : state) {
+    Clock::time_point last = Clock::now();
+    for (int layer = 0; layer < Int8Model::kLayers; ++layer) {
+      for (int i = 0; i < Int8Model::kShapes; ++i) {
+        kernels.int8_linear(model.Args(layer, i, rows, i == Int8Model::kExpanding ? epilogue : Epilogue::kNone));
+        benchmark::ClobberMemory();
+        const Clock::time_point now = Clock::now();
+        seconds[i] += std::chrono::duration<double>(now - last).count();
+        last = now;
+      }
+    }
   }
+  const double walks = static_cast<double>(state.iterations()) * Int8Model::kLayers;
+  double operations = 0, total = 0;
+  for (int i = 0; i < Int8Model::kShapes; ++i) {
+    state.counters[model.shape(i).name] = Operations(model.shape(i), rows) * walks / seconds[i] * 1e-9;
+    operations += Operations(model.shape(i), rows) * walks;
+    total += seconds[i];
+  }
+  state.counters["GOP/s"] = operations / total * 1e-9;
+}
 
-  std::vector<int32_t> offsets = {0};
-  std::vector<float> qkv, out;
-  AttentionArgs args;
-  double flops = 0;
-};
+// Arguments: rows, inputs (of the widths that the models have).
+void BM_QuantizeRows(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0));
+  const bool wide = state.range(1) % kModels[0].width == 0 && state.range(1) / 4 >= kModels[0].width;
+  Int8Model& model = Model(static_cast<int>(wide ? state.range(1) / 4 : state.range(1)), false);
+  if (!model.IsRight(BestKernels(), rows, Epilogue::kNone)) {
+    return state.SkipWithError("quantised rows differ from the scalar reference");
+  }
+  for (auto _ : state) {
+    model.Quantize(BestKernels(), wide ? Int8Model::kShapes - 1 : 0, rows);
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * rows * state.range(1));
+}
+BENCHMARK(BM_QuantizeRows)->ArgNames({"T", "K"})->ArgsProduct({{16, 64, 128}, {384, 768, 1536, 3072}});
 
-// The loop that everybody writes first; what the kernel is compared with.
-void NaiveAttention(const AttentionArgs& a) {
-  std::vector<float> p;
-  for (int s = 0; s < a.sequences; ++s) {
-    const int begin = a.offsets[s];
-    const int tokens = a.offsets[s + 1] - begin;
-    p.resize(static_cast<size_t>(tokens));
-    for (int column = 0; column < a.heads * a.head_size; column += a.head_size) {
-      for (int i = 0; i < tokens; ++i) {
-        const float* q = a.q + (begin + i) * a.row_stride + column;
-        float highest = -INFINITY;
-        for (int j = 0; j < tokens; ++j) {
-          const float* k = a.k + (begin + j) * a.row_stride + column;
-          p[j] = 0;
-          for (int c = 0; c < a.head_size; ++c) p[j] += q[c] * k[c];
-          p[j] /= std::sqrt(static_cast<float>(a.head_size));
-          highest = std::max(highest, p[j]);
-        }
-        float sum = 0;
-        for (float& value : p) sum += value = std::exp(value - highest);
-        float* out = a.out + (begin + i) * a.out_stride + column;
-        for (int c = 0; c < a.head_size; ++c) out[c] = 0;
-        for (int j = 0; j < tokens; ++j) {
-          const float* v = a.v + (begin + j) * a.row_stride + column;
-          for (int c = 0; c < a.head_size; ++c) out[c] += p[j] / sum * v[c];
-        }
+#if defined(__x86_64__)
+// What this core can do at most: products of bytes on registers alone. With enough sums their latency is hidden: from
+// there on more of them make no difference, and the hardware's rate is reached. In assembly, since a compiler that puts
+// a sum into memory would measure that.
+constexpr int kPeakRounds = 1000;
+
+void ReportPeak(benchmark::State& state, double operations_a_round) {
+  state.counters["GOP/s"] =
+      benchmark::Counter(operations_a_round * kPeakRounds * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+#define KS_XMM_CLOBBERS                                                                                               \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", \
+      "xmm14", "xmm15"
+
+template <int kSums>
+__attribute__((target("avx512f,avx512vnni"))) void BM_VnniPeak(benchmark::State& state) {
+  for (auto _ : state) {
+    for (int round = 0; round < kPeakRounds; ++round) {
+      asm volatile(
+          ".set sum, 0\n.rept %c0\n"
+          ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+          ".if sum == \\n\nvpdpbusd %%zmm17, %%zmm16, %%zmm\\n\n.endif\n.endr\n"
+          ".set sum, sum + 1\n.endr\n" ::"i"(kSums)
+          : KS_XMM_CLOBBERS);
+    }
+  }
+  ReportPeak(state, 2.0 * 64 * kSums);
+}
+
+// Without products of bytes that are exact: bytes widened to 16 bits, and a sum of two products added to each.
+template <int kSums>
+__attribute__((target("avx2"))) void BM_Avx2Peak(benchmark::State& state) {
+  for (auto _ : state) {
+    for (int round = 0; round < kPeakRounds; ++round) {
+      asm volatile(
+          ".set sum, 0\n.rept %c0\n"
+          ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
+          ".if sum == \\n\nvpmaddwd %%ymm15, %%ymm14, %%ymm13\nvpaddd %%ymm13, %%ymm\\n, %%ymm\\n\n.endif\n.endr\n"
+          ".set sum, sum + 1\n.endr\n" ::"i"(kSums)
+          : KS_XMM_CLOBBERS);
+    }
+  }
+  ReportPeak(state, 2.0 * 16 * kSums);
+}
+#undef KS_XMM_CLOBBERS
+#endif
+
+void Register() {
+#if defined(__x86_64__)
+  if (IsSupported(IsaLevel::kAvx512Vnni)) {
+    benchmark::RegisterBenchmark("BM_VnniPeak/sums:2", BM_VnniPeak<2>);
+    benchmark::RegisterBenchmark("BM_VnniPeak/sums:4", BM_VnniPeak<4>);
+    benchmark::RegisterBenchmark("BM_VnniPeak/sums:8", BM_VnniPeak<8>);
+    benchmark::RegisterBenchmark("BM_VnniPeak/sums:12", BM_VnniPeak<12>);
+    benchmark::RegisterBenchmark("BM_VnniPeak/sums:16", BM_VnniPeak<16>);
+  } else if (IsSupported(IsaLevel::kAvx2)) {
+    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:2", BM_Avx2Peak<2>);
+    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:4", BM_Avx2Peak<4>);
+    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:8", BM_Avx2Peak<8>);
+    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:12", BM_Avx2Peak<12>);
+  }
+#endif
+  for (const IsaLevel isa : SupportedIsas()) {
+    for (const auto& [name, width] : kModels) {
+      const std::string title = std::string("BM_Int8Model/") + std::string(IsaName(isa)) + "/" + name;
+      benchmark::internal::Benchmark* const cases =
+          benchmark::RegisterBenchmark(title.c_str(), BM_Int8Model, isa, width);
+      cases->ArgNames({"T", "gelu", "large_pages"});
+      if (isa == BestIsa() || isa == IsaLevel::kAvx512Amx) {
+        cases->ArgsProduct({{16, 64, 128}, {0, 1}, {0}})->Args({16, 0, 1})->Args({128, 0, 1});
+      } else if (width == kModels[0].width) {
+        cases->Args({16, 0, 0});
       }
     }
   }
 }
 
-void ReportRates(benchmark::State& state, double flops, int tokens) {
-  using benchmark::Counter;
-  state.counters["GFLOP/s"] = Counter(flops * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["tokens/s"] = Counter(tokens, Counter::kIsIterationInvariantRate);
-}
+// Keeps the best of each case's repetitions, and sets the rates beside the bars.
+class BarReporter : public FailingReporter {
+ public:
+  void ReportRuns(const std::vector<Run>& runs) override {
+    FailingReporter::ReportRuns(runs);
+    for (const Run& run : runs) {
+      const auto rate = run.counters.find("GOP/s");
+      if (run.error_occurred || run.run_type != Run::RT_Iteration || rate == run.counters.end()) continue;
+      const std::string name = run.run_name.function_name + (run.run_name.args.empty() ? "" : "/" + run.run_name.args);
+      if (name.find("Peak/") != std::string::npos) {
+        peak_ = std::max(peak_, rate->second.value);
+        continue;
+      }
+      std::map<std::string, double>& best = rates_[name];
+      for (const auto& [key, counter] : run.counters) best[key] = std::max(best[key], counter.value);
+    }
+  }
 
-// Arguments: sequences, tokens of each, heads, head size, naive loop or not.
-void BM_Attention(benchmark::State& state) {
-  const std::vector<int> lengths(static_cast<size_t>(state.range(0)), static_cast<int>(state.range(1)));
-  Attention work(lengths, static_cast<int>(state.range(2)), static_cast<int>(state.range(3)));
-  work.Run(Kernels(IsaLevel::kScalar));
-  const std::vector<float> expected = work.out;
-  work.Run(BestKernels());
-  if (DifferentBits(work.out, expected) != 0) return state.SkipWithError("attention differs from the scalar reference");
-  const bool naive = state.range(4) != 0;
-  for (auto _ : state) {
-    if (naive) {
-      NaiveAttention(work.args);
+  // Without VNNI the shares alone. Nothing where the peak or a case was filtered out.
+  void PrintBars() const {
+    const bool vnni = IsSupported(IsaLevel::kAvx512Vnni);
+    if (peak_ == 0 || rates_.empty()) return;
+    std::printf("\none core: %.0f GOP/s at most (%s on registers)\n", peak_, vnni ? "vpdpbusd" : "vpmaddwd and vpaddd");
+    if (!vnni) std::printf("this CPU lacks avx512vnni, whose peak the bars are shares of\n");
+    for (const auto& [model, width] : kModels) {
+      for (const int rows : {16, 64, 128}) {
+        PrintBar(model, rows, 0, "GOP/s", !vnni ? 0 : rows >= 64 ? 80 : 65);
+        PrintBar(model, rows, 1, "up", vnni && rows >= 64 ? 70 : 0);
+      }
+    }
+  }
+
+ private:
+  void PrintBar(const char* model, int rows, int gelu, const char* counter, int bar) const {
+    const std::string name = std::string("BM_Int8Model/") + std::string(IsaName(BestIsa())) + "/" + model +
+                             "/T:" + std::to_string(rows) + "/gelu:" + std::to_string(gelu) + "/large_pages:0";
+    const auto found = rates_.find(name);
+    if (found == rates_.end()) return;
+    const double share = found->second.at(counter) / peak_ * 100;
+    std::printf("%-10s T = %-3d  %-24s %6.1f GOP/s  %5.1f %%", model, rows,
+                gelu != 0 ? "up with GELU" : "all linears, no GELU", found->second.at(counter), share);
+    if (bar == 0) {
+      std::printf("\n");
+    } else if (share >= bar) {
+      std::printf("  bar %d %%: met\n", bar);
     } else {
-      work.Run(BestKernels());
+      std::printf("  bar %d %%: short by %.1f\n", bar, bar - share);
     }
-    benchmark::ClobberMemory();
-  }
-  ReportRates(state, work.flops, work.offsets.back());
-}
-BENCHMARK(BM_Attention)
-    ->ArgNames({"B", "T", "heads", "head_size", "naive"})
-    ->Args({1, 128, 12, 32, 1})
-    ->Args({1, 16, 12, 32, 0})
-    ->Args({1, 39, 12, 32, 0})
-    ->Args({1, 128, 12, 32, 0})
-    ->Args({1, 512, 12, 32, 0})
-    ->Args({16, 39, 12, 32, 0})
-    ->Args({1, 16, 12, 64, 0})
-    ->Args({1, 128, 12, 64, 0})
-    ->Args({1, 512, 12, 64, 0});
-
-// Arguments: rows, inputs, outputs.
-void BM_Linear(benchmark::State& state) {
-  const int rows = static_cast<int>(state.range(0));
-  const int inputs = static_cast<int>(state.range(1));
-  const int outputs = static_cast<int>(state.range(2));
-  constexpr int kLayers = 6;
-  Random random(2);
-  const std::vector<float> x = random.Floats(static_cast<size_t>(rows) * inputs);
-  const std::vector<float> bias = random.Floats(static_cast<size_t>(outputs));
-  std::vector<std::vector<float>> weights;
-  for (int i = 0; i < kLayers; ++i) weights.push_back(random.Floats(static_cast<size_t>(outputs) * inputs));
-  std::vector<float> out(static_cast<size_t>(rows) * outputs);
-  LinearArgs args = {.x = x.data(),
-                     .x_stride = static_cast<size_t>(inputs),
-                     .weight = weights[0].data(),
-                     .bias = bias.data(),
-                     .out = out.data(),
-                     .out_stride = static_cast<size_t>(outputs),
-                     .rows = std::min(rows, 5),  // the reference is slow
-                     .inputs = inputs,
-                     .outputs = outputs};
-  Kernels(IsaLevel::kScalar).linear(args);
-  std::vector<float> expected(out.begin(), out.begin() + static_cast<ptrdiff_t>(args.rows) * outputs);
-  BestKernels().linear(args);
-  if (DifferentBits({out.begin(), out.begin() + static_cast<ptrdiff_t>(args.rows) * outputs}, expected) != 0) {
-    return state.SkipWithError("linear differs from the scalar reference");
-  }
-  args.rows = rows;
-  size_t layer = 0;
-  for (auto _ : state) {
-    args.weight = weights[layer++ % kLayers].data();
-    BestKernels().linear(args);
-    benchmark::ClobberMemory();
-  }
-  ReportRates(state, 2.0 * rows * inputs * outputs, rows);
-}
-BENCHMARK(BM_Linear)
-    ->ArgNames({"T", "K", "N"})
-    ->Args({1, 384, 384})
-    ->Args({16, 384, 1536})
-    ->Args({128, 384, 1152})
-    ->Args({128, 384, 1536})
-    ->Args({128, 1536, 384});
-
-// Bytes for one shape: rows that are quantised, and the matrices of several layers.
-struct Int8Layers {
-  static constexpr int kLayers = 6;
-
-  Int8Layers(int rows_in, int inputs_in, int outputs_in) : rows(rows_in), inputs(inputs_in), outputs(outputs_in) {
-    Random random(5);
-    x = random.Floats(static_cast<size_t>(rows) * inputs);
-    multipliers = random.Floats(static_cast<size_t>(inputs));
-    q.resize(static_cast<size_t>(rows) * inputs);
-    row_scales.resize(static_cast<size_t>(rows));
-    zero_points.resize(static_cast<size_t>(rows));
-    scales = random.Floats(static_cast<size_t>(outputs), 0.01f);
-    bias = random.Floats(static_cast<size_t>(outputs));
-    std::vector<int8_t> w(static_cast<size_t>(outputs) * inputs);
-    const size_t bytes = PackedInt8Bytes(outputs, inputs);
-    packed.reset(static_cast<int8_t*>(std::aligned_alloc(64, kLayers * bytes)));
-    column_sums.resize(static_cast<size_t>(kLayers) * outputs);
-    for (int i = 0; i < kLayers; ++i) {
-      for (int8_t& value : w) value = static_cast<int8_t>(random.Below(255) - 127);
-      PackInt8Weights(w.data(), outputs, inputs, packed.get() + i * bytes, column_sums.data() + i * outputs);
-    }
-    out.resize(static_cast<size_t>(rows) * outputs);
   }
 
-  void Quantize(const KernelTable& kernels) {
-    kernels.quantize_rows({.x = x.data(),
-                           .x_stride = static_cast<size_t>(inputs),
-                           .multipliers = multipliers.data(),
-                           .q = q.data(),
-                           .q_stride = static_cast<size_t>(inputs),
-                           .scales = row_scales.data(),
-                           .zero_points = zero_points.data(),
-                           .rows = rows,
-                           .inputs = inputs});
-  }
-
-  Int8LinearArgs Args(size_t layer) {
-    return {.q = q.data(),
-            .q_stride = static_cast<size_t>(inputs),
-            .scales = row_scales.data(),
-            .zero_points = zero_points.data(),
-            .weights = {.packed = packed.get() + layer * PackedInt8Bytes(outputs, inputs),
-                        .scales = scales.data(),
-                        .column_sums = column_sums.data() + layer * outputs,
-                        .bias = bias.data(),
-                        .inputs = inputs,
-                        .outputs = outputs},
-            .out = out.data(),
-            .out_stride = static_cast<size_t>(outputs),
-            .rows = rows};
-  }
-
-  // The first rows of `out`, as `kernels` compute them.
-  std::vector<float> FirstRows(const KernelTable& kernels) {
-    constexpr int kChecked = 5;  // the reference is slow
-    Quantize(kernels);
-    Int8LinearArgs args = Args(kLayers - 1);
-    args.rows = std::min(rows, kChecked);
-    kernels.int8_linear(args);
-    return {out.begin(), out.begin() + static_cast<ptrdiff_t>(args.rows) * outputs};
-  }
-
-  struct Free {
-    void operator()(int8_t* p) const { std::free(p); }
-  };
-  int rows, inputs, outputs;
-  std::vector<float> x, multipliers, row_scales, scales, bias, out;
-  std::vector<uint8_t> q;
-  std::vector<int32_t> zero_points, column_sums;
-  std::unique_ptr<int8_t, Free> packed;
+  double peak_ = 0;
+  std::map<std::string, std::map<std::string, double>> rates_;
 };
-
-// Arguments: rows, inputs, outputs.
-void BM_Int8Linear(benchmark::State& state, IsaLevel isa) {
-  const KernelTable& kernels = Kernels(isa);
-  Int8Layers work(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)), static_cast<int>(state.range(2)));
-  const std::vector<float> expected = work.FirstRows(Kernels(IsaLevel::kScalar));
-  if (DifferentBits(work.FirstRows(kernels), expected) != 0) {
-    return state.SkipWithError("int8 linear differs from the scalar reference");
-  }
-  size_t layer = 0;
-  for (auto _ : state) {
-    kernels.int8_linear(work.Args(layer++ % Int8Layers::kLayers));
-    benchmark::ClobberMemory();
-  }
-  // One multiplication and one addition count as two, as for floats.
-  const double operations = 2.0 * work.rows * work.inputs * work.outputs;
-  state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-}
-
-void BM_QuantizeRows(benchmark::State& state) {
-  Int8Layers work(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)), 16);
-  const std::vector<float> expected = work.FirstRows(Kernels(IsaLevel::kScalar));
-  if (DifferentBits(work.FirstRows(BestKernels()), expected) != 0) {
-    return state.SkipWithError("quantised rows differ from the scalar reference");
-  }
-  for (auto _ : state) {
-    work.Quantize(BestKernels());
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * work.rows * work.inputs);
-}
-BENCHMARK(BM_QuantizeRows)->ArgNames({"T", "K"})->Args({64, 384})->Args({64, 1536});
-
-#if defined(__x86_64__)
-// What this core can do at most: byte products on registers alone, enough of them to hide their latency. In assembly,
-// since a compiler that puts a sum into memory would measure that.
-__attribute__((target("avx512f,avx512vnni"))) void BM_VnniPeak(benchmark::State& state) {
-  constexpr int kSums = 16;
-  constexpr int kRounds = 1000;
-  for (auto _ : state) {
-    for (int round = 0; round < kRounds; ++round) {
-      asm volatile(
-          ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-          "vpdpbusd %%zmm17, %%zmm16, %%zmm\\sum\n"
-          ".endr" ::
-              : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                "xmm12", "xmm13", "xmm14", "xmm15");
-    }
-  }
-  const double operations = 2.0 * 64 * kSums * kRounds;
-  state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-}
-#endif
-
-void RegisterInt8Linear() {
-#if defined(__x86_64__)
-  if (IsSupported(IsaLevel::kAvx512Vnni)) benchmark::RegisterBenchmark("BM_VnniPeak", BM_VnniPeak);
-#endif
-  for (const IsaLevel isa : SupportedIsas()) {
-    const std::string name = "BM_Int8Linear/" + std::string(IsaName(isa));
-    benchmark::internal::Benchmark* const cases = benchmark::RegisterBenchmark(name.c_str(), BM_Int8Linear, isa);
-    cases->ArgNames({"T", "K", "N"});
-    for (const int rows : {1, 16, 64, 128}) {
-      if (isa == IsaLevel::kScalar && rows != 16) continue;
-      cases->Args({rows, 384, 384})->Args({rows, 384, 1152})->Args({rows, 384, 1536})->Args({rows, 1536, 384});
-      cases->Args({rows, 768, 768})->Args({rows, 768, 2304})->Args({rows, 768, 3072})->Args({rows, 3072, 768});
-    }
-  }
-}
-
-void BM_Gelu(benchmark::State& state) {
-  const std::vector<float> x = Random(3).Floats(16 * 1536, 4.0f);
-  std::vector<float> y(x.size()), expected(x.size());
-  Kernels(IsaLevel::kScalar).gelu(x.data(), expected.data(), x.size());
-  BestKernels().gelu(x.data(), y.data(), x.size());
-  if (DifferentBits(y, expected) != 0) return state.SkipWithError("gelu differs from the scalar reference");
-  for (auto _ : state) {
-    BestKernels().gelu(x.data(), y.data(), x.size());
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(x.size()));
-}
-BENCHMARK(BM_Gelu);
-
-void BM_LayerNorm(benchmark::State& state) {
-  constexpr int kWidth = 384;
-  constexpr int kRows = 128;
-  Random random(4);
-  const std::vector<float> x = random.Floats(kRows * kWidth);
-  const std::vector<float> residual = random.Floats(kRows * kWidth);
-  const std::vector<float> gamma = random.Floats(kWidth);
-  std::vector<float> y(x.size()), expected(x.size());
-  LayerNormArgs args = {.x = x.data(),
-                        .residual = residual.data(),
-                        .gamma = gamma.data(),
-                        .beta = gamma.data(),
-                        .eps = 1e-12f,
-                        .out = expected.data(),
-                        .rows = kRows,
-                        .width = kWidth};
-  Kernels(IsaLevel::kScalar).layer_norm(args);
-  args.out = y.data();
-  BestKernels().layer_norm(args);
-  if (DifferentBits(y, expected) != 0) return state.SkipWithError("layer norm differs from the scalar reference");
-  for (auto _ : state) {
-    BestKernels().layer_norm(args);
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(x.size()));
-}
-BENCHMARK(BM_LayerNorm);
 
 }  // namespace
 }  // namespace ks
 
-// A case that failed its check is an error of the run, not a line in the table.
-class FailingReporter : public benchmark::ConsoleReporter {
- public:
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) failed_ |= run.error_occurred;
-    ConsoleReporter::ReportRuns(runs);
-  }
-  bool failed() const { return failed_; }
-
- private:
-  bool failed_ = false;
-};
-
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  ks::RegisterInt8Linear();
-  FailingReporter reporter;
+  ks::Register();
+  ks::BarReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   benchmark::Shutdown();
+  reporter.PrintBars();
   return reporter.failed() ? 1 : 0;
 }
