@@ -1,0 +1,110 @@
+// Members watch a count of events: runs, and calls to be ready for one. A run ends with a meeting of all.
+// Tested by team_test.cc, under ThreadSanitizer too.
+#include "base/team.h"
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ks {
+namespace {
+
+using std::chrono::microseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+// As long as two members that began together usually differ.
+constexpr microseconds kSpin(10);
+// Of members between two runs: the gap between two nodes of a graph, or two requests that follow at once.
+constexpr microseconds kIdle(50);
+// Of members in a meeting: some slices of work.
+constexpr microseconds kYield(500);
+constexpr int kLooksPerTime = 32;  // a look costs about 20 ns, asking for the time as much
+
+void Relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");
+#endif
+}
+
+// Returns once `count` is no longer `old`, asleep after `patience`.
+void Await(const std::atomic<uint32_t>& count, uint32_t old, microseconds patience) {
+  const SteadyClock::time_point start = SteadyClock::now();
+  do {
+    for (int i = 0; i < kLooksPerTime; ++i) {
+      if (count.load(std::memory_order_acquire) != old) return;
+      Relax();
+    }
+  } while (SteadyClock::now() - start < kSpin);
+  while (SteadyClock::now() - start < patience) {
+    if (count.load(std::memory_order_acquire) != old) return;
+    std::this_thread::yield();
+  }
+  count.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+Team::Team(int size) : size_(size) {
+  try {
+    for (int member = 1; member < size; ++member) {
+      threads_.push_back(std::make_unique<Thread>("team-" + std::to_string(member), [this, member] { Work(member); }));
+    }
+  } catch (...) {
+    End();  // of those that there are
+    throw;
+  }
+}
+
+Team::~Team() { End(); }
+
+void Team::End() {
+  call_ = nullptr;
+  runs_.fetch_add(1, std::memory_order_release);
+  Rouse();
+}
+
+void Team::Rouse() {
+  if (size_ == 1) return;
+  events_.fetch_add(1, std::memory_order_release);
+  events_.notify_all();
+}
+
+void Team::Start(Call call, const void* body) {
+  call_ = call;
+  body_ = body;
+  runs_.fetch_add(1, std::memory_order_release);
+  Rouse();
+  call(body, 0);
+  Meet();
+}
+
+void Team::Work(int member) {
+  uint32_t event = 0;
+  for (uint32_t runs = 0;;) {
+    Await(events_, event, kIdle);
+    event = events_.load(std::memory_order_acquire);
+    if (runs_.load(std::memory_order_acquire) == runs) continue;
+    ++runs;  // there is no next one before this member is done
+    if (call_ == nullptr) return;
+    call_(body_, member);
+    Meet();
+  }
+}
+
+void Team::Meet() {
+  if (size_ == 1) return;
+  // No meeting ends before this member has arrived, so the number is that of this one.
+  const uint32_t meeting = meetings_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) return Await(meetings_, meeting, kYield);
+  arrived_.store(0, std::memory_order_relaxed);
+  meetings_.store(meeting + 1, std::memory_order_release);
+  meetings_.notify_all();
+}
+
+}  // namespace ks

@@ -1,0 +1,137 @@
+#include "base/team.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace ks {
+namespace {
+
+TEST(Team, CallsEachMemberOnceOnAThreadOfItsOwn) {
+  for (const int size : {1, 2, 3, 4}) {
+    Team team(size);
+    ASSERT_EQ(team.size(), size);
+    std::vector<std::thread::id> ids(static_cast<size_t>(size));
+    std::vector<int> calls(static_cast<size_t>(size));
+    for (int run = 0; run < 20; ++run) {
+      team.Run([&](int member) {
+        ids[member] = std::this_thread::get_id();
+        ++calls[member];
+      });
+      EXPECT_EQ(ids[0], std::this_thread::get_id());
+      EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), ids.size());
+    }
+    EXPECT_EQ(calls, std::vector<int>(static_cast<size_t>(size), 20));
+  }
+}
+
+TEST(Team, NamesItsThreads) {
+  Team team(2);
+  char name[16] = "";
+  team.Run([&](int member) {
+    if (member == 1) pthread_getname_np(pthread_self(), name, sizeof(name));
+  });
+  EXPECT_STREQ(name, "team-1");
+}
+
+// Every member reads what its neighbour wrote before the meeting, and nobody writes on before all have read.
+TEST(Team, MeetingsShowWhatTheOthersWrote) {
+  for (const int size : {2, 3, 5}) {
+    Team team(size);
+    std::vector<int> written(static_cast<size_t>(size));
+    std::vector<int> wrong(static_cast<size_t>(size));
+    for (int run = 0; run < 5; ++run) {
+      team.Run([&](int member) {
+        for (int round = 0; round < 10; ++round) {
+          written[member] = run * 10 + round;
+          team.Meet();
+          wrong[member] += written[(member + 1) % size] != run * 10 + round;
+          team.Meet();
+        }
+      });
+    }
+    EXPECT_EQ(std::accumulate(wrong.begin(), wrong.end(), 0), 0) << size << " members";
+  }
+}
+
+TEST(Team, ShowsItsCallerWhatMembersWrote) {
+  Team team(3);
+  for (int run = 0; run < 100; ++run) {
+    int values[3] = {};
+    team.Run([&values, run](int member) { values[member] = run; });
+    EXPECT_EQ(std::ranges::count(values, run), 3);
+  }
+}
+
+// Blocks until the thread sleeps; a thread that spins or yields does not count.
+void AwaitSleep(pid_t thread) {
+  std::string state;
+  do {
+    std::this_thread::yield();
+    std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string id, name;  // without spaces: team-N
+    ASSERT_TRUE(stat >> id >> name >> state);
+  } while (state != "S");
+}
+
+// Whoever waits sleeps in the end, between runs (an idle team uses no CPU) and in a meeting, and wakes again.
+TEST(Team, SleepsWhereThereIsNothingToDoAndWakesAgain) {
+  Team team(3);
+  pid_t threads[3] = {};
+  team.Run([&](int member) { threads[member] = gettid(); });
+  for (int late = 0; late < 3; ++late) {
+    for (int member = 1; member < 3; ++member) AwaitSleep(threads[member]);
+    int calls[3] = {};
+    team.Run([&](int member) {
+      for (int other = 1; other < 3 && member == late; ++other) {
+        if (other != member) AwaitSleep(threads[other]);
+      }
+      team.Meet();
+      ++calls[member];
+    });
+    EXPECT_EQ(std::ranges::count(calls, 1), 3);
+  }
+}
+
+TEST(Team, CalledToBeReadyRunsNothing) {
+  Team team(3);
+  int calls[3] = {};
+  for (int run = 0; run < 100; ++run) {
+    for (int again = 0; again < run % 3; ++again) team.Rouse();
+    team.Run([&](int member) { ++calls[member]; });
+  }
+  EXPECT_EQ(std::ranges::count(calls, 100), 3);
+}
+
+TEST(Team, OfOneIsForAnyNumberOfCallers) {
+  Team team(1);
+  std::vector<int> sums(4);
+  {
+    std::vector<std::unique_ptr<Thread>> callers;
+    for (int& sum : sums) {
+      callers.push_back(std::make_unique<Thread>("caller", [&team, &sum] {
+        for (int run = 0; run < 100; ++run) {
+          team.Run([&](int member) {
+            team.Meet();
+            sum += member + 1;
+          });
+        }
+      }));
+    }
+  }
+  EXPECT_EQ(sums, std::vector<int>(4, 100));
+}
+
+TEST(Team, EndsWithoutARun) { const Team team(3); }
+
+}  // namespace
+}  // namespace ks
