@@ -1,7 +1,12 @@
-// The int8 graph: few nodes, all of them ours (backend/onnx/operators.h says what each computes). Residuals are added
-// where the dense layer before them sums up, the GELU is applied there too. As in classifier.cc the last layer goes on
-// with first tokens alone after its attention. Tested by int8_graph_test.cc and backend/onnx/int8_backend_test.cc.
+// The int8 graph: few nodes, all of them ours (backend/onnx/operators.h says what each computes). A layer is one node;
+// one that keeps a dense layer in fp32, or whose width the kernels cannot cut, is a node for each step, with the same
+// bits: there residuals are added where the dense layer before them sums up, and the GELU is applied there too. As in
+// classifier.cc the last layer goes on with first tokens alone after its attention.
+// Tested by int8_graph_test.cc and backend/onnx/int8_backend_test.cc.
+#include <algorithm>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "graph/encoder_graph.h"
@@ -14,6 +19,10 @@ namespace {
 constexpr int kIrVersion = 8;
 constexpr std::string_view kOurDomain = "kubesentiment";
 constexpr OperatorSet kOperatorSets[] = {{"", 17}, {kOurDomain, 1}};
+
+// The kernels' layout of weights: outputs in blocks, inputs in groups (kernels/int8_linear.h).
+constexpr int64_t kOutputBlock = 16;
+constexpr int64_t kInputGroup = 4;
 
 class Emitter {
  public:
@@ -38,7 +47,7 @@ class Emitter {
     }
     Value x = graph_.Node("EmbeddingsHalf", "embeddings", inputs, {}, kOurDomain);
     x = Norm("embeddings.norm", x, names_.embedding_norm);
-    for (int i = 0; i < encoder_.layers; ++i) x = Layer(i, x);
+    for (int i = 0; i < encoder_.layers; ++i) x = IsOneNode(i) ? LayerNode(i, x) : Layer(i, x);
 
     const int64_t hidden = encoder_.hidden_size;
     x = Fp32("pooler", x, names_.pooler, hidden, hidden);
@@ -49,8 +58,36 @@ class Emitter {
   }
 
  private:
+  std::span<const DenseLayer> DenseOf(int index) const {
+    return std::span(dense_).subspan(static_cast<size_t>(kDensePerLayer) * index, kDensePerLayer);
+  }
+
+  bool IsOneNode(int index) const {
+    return encoder_.hidden_size % kOutputBlock == 0 &&
+           std::ranges::none_of(DenseOf(index), [this](const DenseLayer& layer) { return IsFp32(layer); });
+  }
+
+  Value LayerNode(int index, const Value& x) {
+    const LayerNames& names = names_.layers[index];
+    const std::span<const DenseLayer> dense = DenseOf(index);
+    std::vector<Value> values = {x, offsets_};
+    AddInt8(dense[kQkv], values);
+    AddInt8(dense[kAttentionOutput], values);
+    AddNorm(names.attention_norm, values);
+    AddInt8(dense[kFfnIn], values);
+    AddInt8(dense[kFfnOut], values);
+    AddNorm(names.ffn_norm, values);
+    const Attribute attributes[] = {{"hidden", int64_t{encoder_.hidden_size}},
+                                    {"inner", int64_t{encoder_.intermediate_size}},
+                                    {"heads", int64_t{encoder_.heads}},
+                                    {"epsilon", encoder_.layer_norm_eps},
+                                    {"first_tokens", int64_t{index == encoder_.layers - 1}}};
+    // Named after its last step, as the layers of other graphs name their results (graph/tapped_graph.h).
+    return graph_.Node("EncoderLayer", Cat("layer.", index, ".ffn.norm"), values, attributes, kOurDomain);
+  }
+
   Value Layer(int index, Value x) {
-    const DenseLayer* dense = &dense_[static_cast<size_t>(kDensePerLayer) * index];
+    const std::span<const DenseLayer> dense = DenseOf(index);
     const LayerNames& names = names_.layers[index];
     const std::string prefix = Cat("layer.", index, ".");
     const Value qkv = Dense(dense[kQkv], x);
@@ -76,18 +113,28 @@ class Emitter {
                           graph_.Weight(layer.name + ".bias", std::vector{outputs})},
                          {{"gelu", int64_t{gelu}}}, kOurDomain);
     }
-    // Shapes in the kernels' layout: rows in blocks of 16, inputs in groups of 4 (kernels/int8_linear.h).
-    const std::vector<int64_t> padded = {(outputs + 15) / 16 * 16};
-    const std::vector<int64_t> bytes = {padded[0] * ((inputs + 3) / 4 * 4)};
-    std::vector<Value> values = {x,
-                                 graph_.Weight(layer.name + ".packed", bytes, ElementType::kUint8),
-                                 graph_.Weight(layer.name + ".scales", padded),
-                                 graph_.Weight(layer.name + ".column_sums", padded, ElementType::kInt32),
-                                 graph_.Weight(layer.name + ".bias", padded),
-                                 graph_.Weight(layer.name + ".multipliers", std::vector{inputs})};
+    std::vector<Value> values = {x};
+    AddInt8(layer, values);
     if (!residual.empty()) values.push_back(residual);
     const Attribute attributes[] = {{"inputs", inputs}, {"outputs", outputs}, {"gelu", int64_t{gelu}}};
     return graph_.Node("Int8Linear", layer.name, values, attributes, kOurDomain);
+  }
+
+  void AddInt8(const DenseLayer& layer, std::vector<Value>& values) {
+    const int64_t inputs = layer.inputs;
+    const std::vector<int64_t> padded = {(layer.outputs + kOutputBlock - 1) / kOutputBlock * kOutputBlock};
+    const std::vector<int64_t> bytes = {padded[0] * ((inputs + kInputGroup - 1) / kInputGroup * kInputGroup)};
+    values.push_back(graph_.Weight(layer.name + ".packed", bytes, ElementType::kUint8));
+    values.push_back(graph_.Weight(layer.name + ".scales", padded));
+    values.push_back(graph_.Weight(layer.name + ".column_sums", padded, ElementType::kInt32));
+    values.push_back(graph_.Weight(layer.name + ".bias", padded));
+    values.push_back(graph_.Weight(layer.name + ".multipliers", std::vector{inputs}));
+  }
+
+  void AddNorm(const NormNames& norm, std::vector<Value>& values) {
+    const std::vector<int64_t> shape = {encoder_.hidden_size};
+    values.push_back(graph_.Weight(norm.weight, shape));
+    values.push_back(graph_.Weight(norm.bias, shape));
   }
 
   Value DenseAndNorm(const DenseLayer& layer, const Value& x, const Value& residual, const std::string& name,
@@ -97,8 +144,8 @@ class Emitter {
   }
 
   Value Norm(const std::string& name, const Value& x, const NormNames& norm, const Value& residual = {}) {
-    const std::vector<int64_t> shape = {encoder_.hidden_size};
-    std::vector<Value> inputs = {x, graph_.Weight(norm.weight, shape), graph_.Weight(norm.bias, shape)};
+    std::vector<Value> inputs = {x};
+    AddNorm(norm, inputs);
     if (!residual.empty()) inputs.push_back(residual);
     const Attribute attributes[] = {{"epsilon", encoder_.layer_norm_eps}};
     return graph_.Node("LayerNormRows", name, inputs, attributes, kOurDomain);

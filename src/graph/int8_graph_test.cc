@@ -20,12 +20,13 @@ using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 // A feed-forward of no multiple of 16 or 4, so that its weights are padded.
-ClassifierSpec Padded(ClassifierSpec spec) {
+ClassifierSpec Sized(ClassifierSpec spec, int hidden) {
+  spec.encoder.hidden_size = hidden;
   spec.encoder.intermediate_size = 18;
   return spec;
 }
-ClassifierSpec Bert() { return Padded(SmallBert()); }
-ClassifierSpec DistilBert() { return Padded(SmallDistilBert()); }
+ClassifierSpec Bert() { return Sized(SmallBert(), 16); }
+ClassifierSpec DistilBert() { return Sized(SmallDistilBert(), 16); }
 
 // `fp32` stays unquantised.
 TensorPlacement Place(const ClassifierSpec& spec, const std::set<std::string>& fp32 = {}) {
@@ -74,16 +75,31 @@ std::map<std::string, int> CountOps(const onnx::ModelProto& model) {
   return counts;
 }
 
-TEST(Int8Graph, IsMadeOfOurOperatorsAlone) {
+TEST(Int8Graph, IsANodeOfOursForEachLayer) {
+  EXPECT_THAT(CountOps(Parse(EmitInt8Graph(Bert(), Place(Bert())))),
+              UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("LayerNormRows", 1), Pair("EncoderLayer", 2),
+                                   Pair("LinearF32", 2), Pair("Tanh", 1)));
+}
+
+TEST(Int8Graph, IsANodeForEachStepWhereALayerKeepsFp32) {
   EXPECT_THAT(
-      CountOps(Parse(EmitInt8Graph(Bert(), Place(Bert())))),
+      CountOps(Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.1.ffn.in"})))),
+      UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("EncoderLayer", 1), Pair("Int8Linear", 3),
+                           Pair("PackedAttentionQkv", 1), Pair("FirstTokens", 2), Pair("LayerNormRows", 3),
+                           Pair("LinearF32", 3), Pair("Tanh", 1)));
+}
+
+TEST(Int8Graph, IsANodeForEachStepWhereTheKernelsCannotCutTheWidth) {
+  const ClassifierSpec spec = Sized(SmallBert(), 8);
+  EXPECT_THAT(
+      CountOps(Parse(EmitInt8Graph(spec, Place(spec)))),
       UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("Int8Linear", 8), Pair("PackedAttentionQkv", 2),
                            Pair("FirstTokens", 2), Pair("LayerNormRows", 5), Pair("LinearF32", 2), Pair("Tanh", 1)));
 }
 
 TEST(Int8Graph, UsesEveryTensorAndMakesEveryValueBeforeItsUse) {
   for (const ClassifierSpec& spec : {Bert(), DistilBert()}) {
-    const TensorPlacement placement = Place(spec, {"layer.0.ffn.in", "layer.1.ffn.out"});
+    const TensorPlacement placement = Place(spec, {"layer.1.ffn.out"});
     const onnx::ModelProto model = Parse(EmitInt8Graph(spec, placement));
     std::set<std::string> known, used;
     for (const auto& input : model.graph().input()) known.insert(input.name());
@@ -109,22 +125,39 @@ const onnx::NodeProto& Find(const onnx::ModelProto& model, std::string_view name
 
 TEST(Int8Graph, AddsResidualsInTheDenseLayerOrWhereItIsFp32InTheNorm) {
   const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.1.ffn.out"})));
-  const onnx::NodeProto& quantised = Find(model, "layer.0.ffn.out");
+  const onnx::NodeProto& quantised = Find(model, "layer.1.attention.output");
   EXPECT_EQ(quantised.op_type(), "Int8Linear");
-  EXPECT_EQ(quantised.input(6), "layer.0.attention.norm");
-  EXPECT_EQ(Find(model, "layer.0.ffn.norm").input_size(), 3);
+  EXPECT_EQ(quantised.input(6), "layer.1.first");
+  EXPECT_EQ(Find(model, "layer.1.attention.norm").input_size(), 3);
   const onnx::NodeProto& kept = Find(model, "layer.1.ffn.out");
   EXPECT_EQ(kept.op_type(), "LinearF32");
   EXPECT_EQ(kept.input_size(), 3);
   EXPECT_EQ(Find(model, "layer.1.ffn.norm").input(3), "layer.1.attention.norm");
 }
 
-TEST(Int8Graph, GoesOnWithFirstTokensAfterTheLastAttention) {
+int64_t IntOf(const onnx::NodeProto& node, std::string_view name) {
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.name() == name) return attribute.i();
+  }
+  ADD_FAILURE() << node.name() << " has no " << name;
+  return -1;
+}
+
+TEST(Int8Graph, GoesOnWithFirstTokensInTheLastLayerAlone) {
   const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), Place(Bert())));
-  const onnx::NodeProto& output = Find(model, "layer.1.attention.output");
+  EXPECT_EQ(IntOf(Find(model, "layer.0.ffn.norm"), "first_tokens"), 0);
+  const onnx::NodeProto& last = Find(model, "layer.1.ffn.norm");
+  EXPECT_EQ(IntOf(last, "first_tokens"), 1);
+  EXPECT_EQ(last.input(0), "layer.0.ffn.norm");
+  EXPECT_EQ(IntOf(last, "hidden"), 16);
+  EXPECT_EQ(IntOf(last, "inner"), 18);
+  EXPECT_EQ(IntOf(last, "heads"), 2);
+
+  const onnx::ModelProto steps = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.0.qkv", "layer.1.qkv"})));
+  const onnx::NodeProto& output = Find(steps, "layer.1.attention.output");
   EXPECT_EQ(output.input(0), "layer.1.attention.first");
   EXPECT_EQ(output.input(6), "layer.1.first");
-  EXPECT_EQ(Find(model, "layer.0.attention.output").input(0), "layer.0.attention");
+  EXPECT_EQ(Find(steps, "layer.0.attention.output").input(0), "layer.0.attention");
 }
 
 TEST(Int8Graph, NamesTheTensorThatIsMissingOrOfAnotherKind) {
@@ -138,7 +171,7 @@ TEST(Int8Graph, NamesTheTensorThatIsMissingOrOfAnotherKind) {
   placement["layer.0.ffn.in.packed"].shape = {7};
   status = EmitInt8Graph(Bert(), placement).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("layer.0.ffn.in.packed has the shape [7], expected [256]"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("layer.0.ffn.in.packed has the shape [7], expected [512]"));
 
   placement = Place(Bert());
   placement["layer.0.ffn.in.column_sums"].type = ElementType::kFloat;

@@ -14,7 +14,7 @@
 namespace ks {
 
 // Readers take this version and the one before it. 1: fp32 alone. 2: int8, with logits of its own; then what fp32 needs
-// is optional.
+// is optional. The graphs' operators (backend/onnx/operators.h) may become more, never fewer, within a version.
 inline constexpr int kPackageFormatVersion = 2;
 inline constexpr int kOldestPackageFormatVersion = kPackageFormatVersion - 1;
 

@@ -16,8 +16,6 @@ namespace {
 // About 10 microseconds of one core with byte products.
 constexpr int64_t kTaskMultiplyAdds = 1 << 21;
 constexpr int64_t kBlockRows = 64;
-constexpr int kMostInputs = 65536;  // of kernels/int8_linear.h
-constexpr int kMostOutputs = 1 << 24;
 
 // The quantised rows of one block. One per thread; stays at kBlockRows times the widest layer.
 struct Block {
@@ -34,25 +32,29 @@ Block& ThreadBlock(size_t bytes) {
 
 }  // namespace
 
-absl::StatusOr<Int8Linear> Int8Linear::Create(const NodeInfo& node) {
-  Int8Linear made{};
-  Int8Weights& weights = made.weights;
-  KS_ASSIGN_OR_RETURN(weights.inputs, node.Int("inputs", 1, kMostInputs));
-  KS_ASSIGN_OR_RETURN(weights.outputs, node.Int("outputs", 1, kMostOutputs));
-  KS_ASSIGN_OR_RETURN(const int gelu, node.Int("gelu", 0, 1));
-  made.epilogue = gelu != 0 ? Epilogue::kGelu : Epilogue::kNone;
-
-  const int64_t bytes = static_cast<int64_t>(PackedInt8Bytes(weights.outputs, weights.inputs));
-  KS_ASSIGN_OR_RETURN(const uint8_t* const packed, node.Bytes(1, "packed", bytes));
+absl::StatusOr<Int8Weights> Int8Constants(const NodeInfo& node, size_t first, int outputs, int inputs) {
+  Int8Weights weights = {.inputs = inputs, .outputs = outputs};
+  const int64_t bytes = static_cast<int64_t>(PackedInt8Bytes(outputs, inputs));
+  KS_ASSIGN_OR_RETURN(const uint8_t* const packed, node.Bytes(first, "packed", bytes));
   if (reinterpret_cast<uintptr_t>(packed) % 64 != 0) return node.Error("packed is not on a 64-byte boundary");
   weights.packed = reinterpret_cast<const int8_t*>(packed);
-  const int64_t padded = PaddedOutputs(weights.outputs);
-  KS_ASSIGN_OR_RETURN(weights.scales, node.Floats(2, "scales", padded));
-  KS_ASSIGN_OR_RETURN(weights.column_sums, node.Ints(3, "column_sums", padded));
-  KS_ASSIGN_OR_RETURN(weights.bias, node.Floats(4, "bias", padded));
-  KS_ASSIGN_OR_RETURN(weights.multipliers, node.Floats(5, "multipliers", weights.inputs));
-  KS_ASSIGN_OR_RETURN(const size_t inputs, node.InputCount());
-  made.has_residual = inputs == std::size(kInputs);
+  const int64_t padded = PaddedOutputs(outputs);
+  KS_ASSIGN_OR_RETURN(weights.scales, node.Floats(first + 1, "scales", padded));
+  KS_ASSIGN_OR_RETURN(weights.column_sums, node.Ints(first + 2, "column_sums", padded));
+  KS_ASSIGN_OR_RETURN(weights.bias, node.Floats(first + 3, "bias", padded));
+  KS_ASSIGN_OR_RETURN(weights.multipliers, node.Floats(first + 4, "multipliers", inputs));
+  return weights;
+}
+
+absl::StatusOr<Int8Linear> Int8Linear::Create(const NodeInfo& node) {
+  Int8Linear made{};
+  KS_ASSIGN_OR_RETURN(const int inputs, node.Int("inputs", 1, kMostInt8Inputs));
+  KS_ASSIGN_OR_RETURN(const int outputs, node.Int("outputs", 1, kMostInt8Outputs));
+  KS_ASSIGN_OR_RETURN(const int gelu, node.Int("gelu", 0, 1));
+  made.epilogue = gelu != 0 ? Epilogue::kGelu : Epilogue::kNone;
+  KS_ASSIGN_OR_RETURN(made.weights, Int8Constants(node, 1, outputs, inputs));
+  KS_ASSIGN_OR_RETURN(const size_t given, node.InputCount());
+  made.has_residual = given == std::size(kInputs);
   return made;
 }
 

@@ -61,9 +61,16 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OnnxBackend::OpenGraph(con
                                                                              const ClassifierSpec& spec, int window,
                                                                              const OnnxOptions& options, int count) {
   KS_RETURN_IF_ERROR(CheckGroup(count, options.threads, options.max_tokens, window));
+  const bool has_team = options.precision == "int8";
+  if (has_team && options.threads > 1 && count > 1) {
+    return InvalidArgument("threads is ", options.threads, " for a group of ", count,
+                           " int8 backends, expected 1: they share a session, whose team takes one run at a time");
+  }
   if (options.isa.has_value() && !IsSupported(*options.isa)) return NotAnIsa(IsaName(*options.isa));
-  const SessionOptions session_options = {
-      .threads = options.threads, .prepack = options.prepack, .isa = options.isa.value_or(BestIsa())};
+  const SessionOptions session_options = {.team = has_team ? options.threads : 1,
+                                          .pool_threads = has_team ? 1 : options.threads,
+                                          .prepack = options.prepack,
+                                          .isa = options.isa.value_or(BestIsa())};
   KS_ASSIGN_OR_RETURN(const std::shared_ptr<const OnnxSession> session,
                       OnnxSession::Open(graph, spec, session_options));
   std::error_code error;

@@ -19,7 +19,9 @@ class OnnxSession;
 
 struct OnnxOptions {
   std::string precision = "fp32";  // one of the manifest's
-  int threads = 1;                 // cores that one run uses, the caller's included
+  // Cores that one run uses, the caller's included. More than one for int8 is a team (base/team.h) of the session's
+  // own, which takes one run at a time: then a group is of one.
+  int threads = 1;
   int max_tokens = 512;            // of one run; at least the model's window
   // Lets the runtime copy the weights into the layout of its matrix products while opening, instead of anew in every
   // run. Default model, one core of a Zen 4: opening and a first answer of 16 tokens cost 33 ms of CPU with and 16

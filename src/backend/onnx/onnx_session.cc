@@ -30,7 +30,7 @@ absl::StatusOr<OrtHandle<OrtSessionOptions>> MakeOptions(const SessionOptions& w
   const auto check = [](OrtStatus* status) { return ToStatus(status, "session options"); };
   // The graph is written as it should run; the optimiser would cost start-up time and fuse it back into slower nodes.
   KS_RETURN_IF_ERROR(check(Ort().SetSessionGraphOptimizationLevel(options.get(), ORT_DISABLE_ALL)));
-  KS_RETURN_IF_ERROR(check(Ort().SetIntraOpNumThreads(options.get(), wanted.threads)));
+  KS_RETURN_IF_ERROR(check(Ort().SetIntraOpNumThreads(options.get(), wanted.pool_threads)));
   KS_RETURN_IF_ERROR(check(Ort().SetInterOpNumThreads(options.get(), 1)));
   // Every batch has another T; a plan of memory for each would only pile up.
   KS_RETURN_IF_ERROR(check(Ort().DisableMemPattern(options.get())));
@@ -93,11 +93,18 @@ absl::StatusOr<std::shared_ptr<const OnnxSession>> OnnxSession::Open(const std::
   const std::filesystem::path path = std::filesystem::canonical(graph, error);
   if (error) return ErrnoStatus(error.value(), graph.string());
 
-  std::shared_ptr<OnnxSession> session(new OnnxSession());
+  std::shared_ptr<OnnxSession> session;
+  try {
+    session.reset(new OnnxSession(options.team));
+  } catch (const std::system_error& no_threads) {
+    return ResourceExhausted("a team of ", options.team, " threads: ", no_threads.what());
+  }
   session->has_token_types_ = spec.encoder.type_vocab_size > 0;
   session->classes_ = spec.num_labels();
   KS_ASSIGN_OR_RETURN(session->environment_, AcquireOrtEnvironment());
-  KS_ASSIGN_OR_RETURN(session->operators_, Operators::Create({.threads = options.threads, .isa = options.isa}));
+  KS_ASSIGN_OR_RETURN(
+      session->operators_,
+      Operators::Create({.team = &session->team_, .pool_threads = options.pool_threads, .isa = options.isa}));
   KS_ASSIGN_OR_RETURN(session->memory_, MakeOrt<OrtMemoryInfo>("memory info", [](OrtMemoryInfo** out) {
                         return Ort().CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, out);
                       }));
@@ -148,6 +155,7 @@ absl::StatusOr<OrtHandle<OrtValue>> OnnxSession::View(std::span<const int32_t> v
 }
 
 absl::StatusOr<std::vector<OrtHandle<OrtValue>>> OnnxSession::Outputs(const PackedBatch& batch) const {
+  team_.Rouse();  // while the runtime begins and the embeddings are looked up
   KS_ASSIGN_OR_RETURN(const OrtHandle<OrtValue> ids, View(batch.input_ids));
   KS_ASSIGN_OR_RETURN(const OrtHandle<OrtValue> offsets, View(batch.offsets));
   OrtHandle<OrtValue> types;

@@ -11,6 +11,7 @@
 #include "backend/batch.h"
 #include "backend/onnx/operators.h"
 #include "backend/onnx/ort.h"
+#include "base/team.h"
 #include "graph/tapped_graph.h"
 #include "kernels/dispatch.h"
 #include "model/classifier_spec.h"
@@ -18,13 +19,14 @@
 namespace ks {
 
 struct SessionOptions {
-  int threads = 1;      // cores that one run uses
+  // Cores that one run uses: of our operators, as a team, or of all, as the runtime's pool. One of the two is 1.
+  int team = 1;
+  int pool_threads = 1;
   bool prepack = true;  // see OnnxOptions
   IsaLevel isa = BestIsa();
 };
 
-// A session of ONNX Runtime over a serving graph (graph/encoder_graph.h). Its thread pool does not spin: an idle server
-// uses no CPU.
+// A session of ONNX Runtime over a serving graph (graph/encoder_graph.h). An idle one uses no CPU.
 class OnnxSession {
  public:
   // Opens `graph`, whose weights lie beside it. Links are followed once, here; the files must not change afterwards.
@@ -40,16 +42,16 @@ class OnnxSession {
                                                                        const ClassifierSpec& spec,
                                                                        const SessionOptions& options);
 
-  // Requires what CheckBatch checks, with token types for every token where the model has them. Safe from many threads
-  // at a time; each call works on its caller's thread and, above one thread, the session's pool. Errors:
-  // kResourceExhausted, kInternal as Backend::Run.
+  // Requires what CheckBatch checks, with token types for every token where the model has them. Each call works on its
+  // caller's thread and on those of SessionOptions. Safe from many threads at a time, unless there is a team: then one
+  // call at a time. Errors: kResourceExhausted, kInternal as Backend::Run.
   absl::StatusOr<Logits> Run(const PackedBatch& batch) const;
 
   // As Run, and as Backend::RunTraced. Requires OpenTapped.
   absl::StatusOr<Logits> RunTraced(const PackedBatch& batch, const Backend::TapSink& sink) const;
 
  private:
-  OnnxSession() = default;
+  explicit OnnxSession(int team) : team_(team) {}
 
   static absl::StatusOr<std::shared_ptr<const OnnxSession>> Open(const std::filesystem::path& graph, bool tapped,
                                                                  const ClassifierSpec& spec,
@@ -61,6 +63,7 @@ class OnnxSession {
   absl::StatusOr<OrtHandle<OrtValue>> View(std::span<const int32_t> values) const;
 
   // In the order of their needs: the session goes first.
+  mutable Team team_;
   std::shared_ptr<OrtEnv> environment_;
   std::unique_ptr<Operators> operators_;
   OrtHandle<OrtMemoryInfo> memory_;

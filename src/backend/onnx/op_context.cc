@@ -158,13 +158,14 @@ absl::StatusOr<float*> OpContext::Output(int64_t rows, int64_t columns) {
 }
 
 void OpContext::Run(size_t count, const std::function<void(size_t)>& body) {
-  if (settings_.threads == 1 || count < 2) {
+  if (concurrency() == 1 || count < 2) {
     for (size_t i = 0; i < count; ++i) body(i);
     return;
   }
-  // No exception may cross the runtime's threads.
+  // No exception may cross the team's or the runtime's threads.
   struct Shared {
     const std::function<void(size_t)>& body;
+    std::atomic<size_t> next = 0;
     std::atomic<bool> out_of_memory = false;
   } shared{body};
   const auto call = [](void* data, size_t index) {
@@ -175,7 +176,14 @@ void OpContext::Run(size_t count, const std::function<void(size_t)>& body) {
       all.out_of_memory = true;
     }
   };
-  absl::Status status = ToStatus(Ort().KernelContext_ParallelFor(context_, call, count, 0, &shared), "parallel loop");
+  absl::Status status;
+  if (settings_.team->size() > 1) {
+    settings_.team->Run([&](int) {
+      for (size_t i = shared.next++; i < count; i = shared.next++) call(&shared, i);
+    });
+  } else {
+    status = ToStatus(Ort().KernelContext_ParallelFor(context_, call, count, 0, &shared), "parallel loop");
+  }
   if (shared.out_of_memory) throw std::bad_alloc();
   if (status_.ok()) status_ = std::move(status);
 }

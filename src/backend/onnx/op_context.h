@@ -2,6 +2,7 @@
 // computes. Private to backend/onnx.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,13 +11,18 @@
 #include "backend/onnx/ort.h"
 #include "base/parallel_for.h"
 #include "base/status.h"
+#include "base/team.h"
 #include "kernels/dispatch.h"
 
 namespace ks {
 
 // What all operators of a session share.
 struct OperatorSettings {
-  int threads = 1;  // the size of the session's pool
+  // The threads of our operators. A team of more than one takes one Run of the session at a time. Must outlive the
+  // session.
+  Team* team = nullptr;
+  // Where the team is of one: threads of the session's pool, which operators use instead.
+  int pool_threads = 1;
   IsaLevel isa = IsaLevel::kScalar;
 };
 
@@ -72,6 +78,7 @@ class OpContext final : public ParallelFor {
   OpContext(OrtKernelContext* context, const OperatorSettings& settings) : context_(context), settings_(settings) {}
 
   const KernelTable& kernels() const { return Kernels(settings_.isa); }
+  Team& team() const { return *settings_.team; }
 
   // Errors: kInternal where the tensor's rank is not `rank` (1 or 2), or its sizes are not those given
   // (NodeInfo::kAnySize takes any).
@@ -85,10 +92,10 @@ class OpContext final : public ParallelFor {
   // Memory for the output [rows, columns].
   absl::StatusOr<float*> Output(int64_t rows, int64_t columns);
 
-  // ParallelFor over the session's pool. `body` may throw std::bad_alloc and nothing else, which then comes out here.
-  // What the runtime itself reports is in status() after.
+  // ParallelFor over the team or the session's pool. `body` may throw std::bad_alloc and nothing else, which then comes
+  // out here. What the runtime itself reports is in status() after.
   void Run(size_t count, const std::function<void(size_t)>& body) override;
-  int concurrency() const override { return settings_.threads; }
+  int concurrency() const override { return std::max(settings_.team->size(), settings_.pool_threads); }
   absl::Status status() const { return status_; }
 
  private:

@@ -5,6 +5,7 @@
 
 #include "backend/onnx/custom_op.h"
 #include "backend/onnx/int8_operators.h"
+#include "backend/onnx/layer_operator.h"
 #include "backend/onnx/packed_operators.h"
 #include "backend/onnx/row_operators.h"
 #include "base/status_macros.h"
@@ -13,11 +14,12 @@ namespace ks {
 
 struct Operators::Ops {
   explicit Ops(const OperatorSettings& settings)
-      : all(settings, settings, settings, settings, settings, settings, settings, settings, settings, settings) {}
+      : all(settings, settings, settings, settings, settings, settings, settings, settings, settings, settings,
+            settings) {}
 
   std::tuple<CustomOp<Embeddings>, CustomOp<EmbeddingsHalf>, CustomOp<PackedAttention>, CustomOp<PackedAttentionQkv>,
              CustomOp<FirstTokens>, CustomOp<Int8Linear>, CustomOp<LinearF32>, CustomOp<LayerNormRows>, CustomOp<Tanh>,
-             CustomOp<Relu>>
+             CustomOp<Relu>, CustomOp<EncoderLayer>>
       all;
 };
 

@@ -15,6 +15,12 @@
 //
 // Of the int8 graph, in which every float operation is ours, so that a text has the same bits in any batch and on any
 // instruction set (kernels/dispatch.h). FirstTokens belongs to it too:
+//   EncoderLayer(x [T, H], offsets i32 [B+1], qkv.., attention_output.., attention_norm.., ffn_in.., ffn_out..,
+//                ffn_norm..; hidden: int H, inner: int F, heads: int, epsilon: float, first_tokens: int 0 or 1)
+//       -> [T, H], with first_tokens [B, H]
+//     a whole layer, backend/onnx/encoder_layer.h. A dense layer is five inputs, those of Int8Linear from `packed` to
+//     `multipliers`, a norm two, gamma [H] and beta [H]. H is a multiple of 16. Its bits are those of the operators
+//     below, which the layers use that keep a dense layer in fp32, and packages made before there was this one
 //   EmbeddingsHalf(ids i32 [T], offsets i32 [B+1], words f16 [V, H], positions f16 [P, H], type_ids i32 [T]?,
 //                  types f16 [Y, H]?) -> [T, H]
 //     Embeddings, its tables widened exactly

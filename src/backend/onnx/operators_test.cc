@@ -23,13 +23,14 @@ void ExpectError(const absl::StatusOr<std::vector<float>>& result, const std::st
   EXPECT_THAT(std::string(result.status().message()), HasSubstr(part));
 }
 
-// Runs the node on every instruction set and on one and three threads; each must give `expected` to the bit.
+// Runs the node on every instruction set, alone, on a team and on the runtime's threads; each must give `expected` to
+// the bit.
 void ExpectEverywhere(OneNode& node, const std::vector<float>& expected) {
   for (const IsaLevel isa : SupportedIsas()) {
-    for (const int threads : {1, 3}) {
-      const absl::StatusOr<std::vector<float>> found = node.Run({.threads = threads, .isa = isa});
+    for (const auto& [team, pool] : {std::pair(1, 1), {3, 1}, {1, 3}}) {
+      const absl::StatusOr<std::vector<float>> found = node.Run({.team = team, .pool_threads = pool, .isa = isa});
       ASSERT_TRUE(found.ok()) << found.status();
-      EXPECT_EQ(DifferentBits(*found, expected), 0u) << IsaName(isa) << ", " << threads << " threads";
+      EXPECT_EQ(DifferentBits(*found, expected), 0u) << IsaName(isa) << ", " << team << " and " << pool << " threads";
     }
   }
 }
@@ -123,7 +124,7 @@ TEST(Int8LinearOperator, AppliesGeluAndThenAddsTheResidual) {
 
 TEST(Int8LinearOperator, TakesNoRows) {
   OneNode node = Int8Layer(16, 4).Node({}, false);
-  const auto found = node.Run({.threads = 2, .isa = BestIsa()});
+  const auto found = node.Run({.team = 2});
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_TRUE(found->empty());
 }
@@ -307,7 +308,7 @@ OneNode SmallEmbeddings(const std::vector<int32_t>& ids, const std::vector<int32
 }
 
 TEST(EmbeddingsOperator, RefusesToReadOutsideItsTables) {
-  const OperatorSettings settings = {.isa = BestIsa()};
+  const NodeSettings settings;
   ASSERT_TRUE(SmallEmbeddings({4, 0}, {0, 2}, 4).Run(settings).ok());
   ExpectError(SmallEmbeddings({4, 0}, {0, 2}, 3).Run(settings), "positions has shape [2, 3], expected [any, 4]");
   ExpectError(SmallEmbeddings({4, 5}, {0, 2}, 4).Run(settings), "the id at token 1 lies outside the table of 5 rows");
@@ -371,7 +372,7 @@ TEST(FirstTokensOperator, RefusesRowsThatAreNoLongerPacked) {
   ExpectError(node.Run({.isa = BestIsa()}), "the offsets end at 7, expected the 2 rows");
 }
 
-// --- The runtime's threads ---
+// --- Threads ---
 
 // Runs out of memory in a task.
 struct Greedy {
@@ -390,15 +391,16 @@ struct Greedy {
 TEST(CustomOp, ReportsMemoryThatRanOutOnAnyThread) {
   const auto environment = AcquireOrtEnvironment();
   ASSERT_TRUE(environment.ok());
-  for (const int threads : {1, 3}) {
-    const CustomOp<Greedy> op({.threads = threads, .isa = BestIsa()});
+  for (const auto& [members, pool] : {std::pair(1, 1), {3, 1}, {1, 3}}) {
+    Team team(members);
+    const CustomOp<Greedy> op({.team = &team, .pool_threads = pool, .isa = BestIsa()});
     const auto domain = MakeOrt<OrtCustomOpDomain>(
         "domain", [](OrtCustomOpDomain** out) { return Ort().CreateCustomOpDomain("kubesentiment", out); });
     ASSERT_TRUE(domain.ok());
     ASSERT_TRUE(ToStatus(Ort().CustomOpDomain_Add(domain->get(), &op), "op").ok());
     OneNode node("Greedy");
     node.Input<float>({1, 1}, std::vector<float>(1));
-    const auto result = node.Run(environment->get(), domain->get(), threads);
+    const auto result = node.Run(environment->get(), domain->get(), pool);
     EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << result.status();
   }
 }

@@ -24,11 +24,18 @@ inline constexpr onnx::TensorProto::DataType kProtoType<uint16_t> = onnx::Tensor
 template <>
 inline constexpr onnx::TensorProto::DataType kProtoType<uint8_t> = onnx::TensorProto::UINT8;
 
+// What a node runs on.
+struct NodeSettings {
+  int team = 1;
+  int pool_threads = 1;
+  IsaLevel isa = BestIsa();
+};
+
 // One node with its weights, and the session that runs it:
 //
 //   OneNode node("Int8Linear");
 //   node.Int("inputs", 4).Input<float>({rows, 4}, x).Weight<uint8_t>({64}, packed);
-//   node.Run({.threads = 2, .isa = isa})
+//   node.Run({.team = 2, .isa = isa})
 class OneNode {
  public:
   explicit OneNode(const std::string& op) {
@@ -91,10 +98,13 @@ class OneNode {
     return *this;
   }
 
-  absl::StatusOr<std::vector<float>> Run(const OperatorSettings& settings) {
+  absl::StatusOr<std::vector<float>> Run(const NodeSettings& settings) {
     KS_ASSIGN_OR_RETURN(const std::shared_ptr<OrtEnv> environment, AcquireOrtEnvironment());
-    KS_ASSIGN_OR_RETURN(const std::unique_ptr<Operators> operators, Operators::Create(settings));
-    return Run(environment.get(), operators->domain(), settings.threads);
+    Team team(settings.team);
+    KS_ASSIGN_OR_RETURN(
+        const std::unique_ptr<Operators> operators,
+        Operators::Create({.team = &team, .pool_threads = settings.pool_threads, .isa = settings.isa}));
+    return Run(environment.get(), operators->domain(), settings.pool_threads);
   }
 
   // Over operators of the caller's own.

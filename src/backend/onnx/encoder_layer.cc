@@ -1,0 +1,408 @@
+// A team walks through the layer together; what a member does between two meetings depends on the plan alone. The
+// stages after attention are written once: in kRows a member calls them for its own block and all columns, in kColumns
+// all call them for the same block and their own columns.
+// Tested by encoder_layer_test.cc.
+#include "backend/onnx/encoder_layer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "backend/onnx/layer_shares.h"
+#include "backend/onnx/thread_memory.h"
+
+namespace ks {
+namespace {
+
+// Fewer rows for each member than this: every member would read all the weights for little work.
+constexpr int kLeastRowsEach = 24;
+// Rows that norm and quantisation pass on to each other in the first-level cache.
+constexpr int kNormRows = 8;
+// Between rows of queries, keys and values: without it one head's rows of a long text would fall into the same few sets
+// of the first-level cache.
+constexpr int kStrideGap = 16;
+
+// The columns of a matrix as a matrix; they begin at a multiple of kInt8Outputs.
+Int8Weights Cut(const Int8Weights& weights, Range columns) {
+  Int8Weights part = weights;
+  part.packed += static_cast<size_t>(columns.begin) * PaddedInputs(weights.inputs);
+  part.scales += columns.begin;
+  part.column_sums += columns.begin;
+  part.bias += columns.begin;
+  part.outputs = columns.size();
+  return part;
+}
+
+// Rows as a dense layer takes them; a row has as many bytes as that layer's inputs.
+struct Bytes {
+  uint8_t* q = nullptr;
+  float* scales = nullptr;
+  int32_t* zero_points = nullptr;
+
+  Bytes From(int row, size_t stride) const { return {q + row * stride, scales + row, zero_points + row}; }
+};
+
+// Where a dense layer's rows go, and what is done to them on the way; arrays begin with column 0 of row 0 and have the
+// same stride.
+struct Result {
+  float* out = nullptr;
+  size_t stride = 0;
+  const float* residual = nullptr;
+  Epilogue epilogue = Epilogue::kNone;
+};
+
+// What rows need on their way from attention to the end of the layer.
+struct Block {
+  float* context = nullptr;  // [rows, H]
+  float* hidden = nullptr;   // [rows, H]
+  float* inner = nullptr;    // [rows, F]
+  Bytes bytes;               // of whichever layer comes next
+};
+
+// One call of RunLayer.
+class Run {
+ public:
+  Run(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan, Team& team)
+      : kernels_(kernels),
+        layer_(layer),
+        args_(args),
+        team_(team),
+        width_(layer.hidden()),
+        head_size_(width_ / layer.heads),
+        rows_(layer.first_tokens ? args.sequences : args.tokens()),
+        by_columns_(plan == LayerPlan::kColumns),
+        finishes_by_columns_(by_columns_ || (team.size() > 1 && rows_ < kLeastRowsEach * team.size())),
+        input_blocks_(args.tokens(), team.size()),
+        output_blocks_(rows_, team.size()),
+        qkv_stride_(static_cast<size_t>(3 * width_ + kStrideGap)) {
+    const int heads_each = layer.heads / team.size();
+    heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;
+    members_.resize(static_cast<size_t>(team.size()));
+    Carver counter(nullptr);
+    Lay(counter);
+    Carver carver(ThreadMemory(counter.used()));
+    Lay(carver);
+  }
+
+  void Compute() {
+    team_.Run([this](int member) { Work({member, team_.size()}); });
+  }
+
+ private:
+  struct Member {
+    Block block;
+    float* attention = nullptr;  // scratch
+  };
+
+  // --- Memory ---
+
+  void Lay(Carver& carver) {
+    const int tokens = args_.tokens();
+    qkv_ = carver.Take<float>(tokens * qkv_stride_);
+    if (layer_.first_tokens) {
+      queries_ = carver.Take<float>(static_cast<size_t>(args_.sequences) * width_);
+      first_bytes_ = TakeBytes(carver, args_.sequences, width_);
+    }
+    if (by_columns_) {
+      shared_ = TakeBlock(carver, tokens);
+    } else if (finishes_by_columns_) {
+      shared_ = TakeBlock(carver, rows_);
+    }
+    int longest = 0;
+    for (int i = 0; i < args_.sequences; ++i) {
+      longest = std::max(longest, args_.offsets[i + 1] - args_.offsets[i]);
+    }
+    for (Member& member : members_) {
+      member.attention = carver.Take<float>(AttentionScratchFloats(longest, head_size_));
+      if (!by_columns_) member.block = TakeBlock(carver, std::max(input_blocks_.length, output_blocks_.length));
+    }
+  }
+
+  Bytes TakeBytes(Carver& carver, int rows, int inputs) {
+    const size_t count = static_cast<size_t>(rows);
+    return {carver.Take<uint8_t>(count * PaddedInputs(inputs)), carver.Take<float>(count),
+            carver.Take<int32_t>(count)};
+  }
+
+  Block TakeBlock(Carver& carver, int rows) {
+    const size_t count = static_cast<size_t>(rows);
+    return {carver.Take<float>(count * width_), carver.Take<float>(count * width_),
+            carver.Take<float>(count * layer_.inner()), TakeBytes(carver, rows, std::max(width_, layer_.inner()))};
+  }
+
+  // --- The way through ---
+
+  void Work(Share share) {
+    const Member& member = members_[share.index];
+    if (by_columns_) {
+      ProjectShare(share);
+    } else {
+      ProjectBlocks(member.block.bytes);
+    }
+    if (!finishes_by_columns_) {
+      team_.Meet();
+      FinishBlocks(member);
+      return;
+    }
+    if (heads_apart_) {  // the projection was of the same heads
+      Attend({0, rows_}, share.Of(layer_.heads), shared_.context, member.attention);
+    } else {
+      team_.Meet();
+      AttendUnits(member.attention);
+    }
+    team_.Meet();
+    Finish(shared_, {0, rows_}, share);
+  }
+
+  void Meet(Share share) {
+    if (share.count > 1) team_.Meet();
+  }
+
+  // --- Queries, keys and values ---
+
+  void ProjectBlocks(const Bytes& bytes) {
+    for (int i = next_input_block_++; i < input_blocks_.count(); i = next_input_block_++) {
+      const Range rows = input_blocks_[i];
+      QuantizeInput(rows, bytes);
+      Project(bytes, rows, {layer_.first_tokens ? width_ : 0, 3 * width_});
+      if (layer_.first_tokens) ProjectFirst(FirstsIn(rows), {0, width_});
+    }
+  }
+
+  void ProjectShare(Share share) {
+    const Range all = {0, args_.tokens()};
+    const Range mine = share.Of(all.size());
+    QuantizeInput(mine, shared_.bytes.From(mine.begin, InputStride()));
+    team_.Meet();
+    if (heads_apart_) {
+      const Range heads = share.Of(layer_.heads);
+      const Range columns = {heads.begin * head_size_, heads.end * head_size_};
+      ProjectQueries(all, columns);
+      Project(shared_.bytes, all, {width_ + columns.begin, width_ + columns.end});
+      Project(shared_.bytes, all, {2 * width_ + columns.begin, 2 * width_ + columns.end});
+    } else {
+      ProjectQueries(all, share.Columns(width_));
+      const Range columns = share.Columns(2 * width_);
+      Project(shared_.bytes, all, {width_ + columns.begin, width_ + columns.end});
+    }
+  }
+
+  void ProjectQueries(Range rows, Range columns) {
+    if (layer_.first_tokens) {
+      ProjectFirst({0, args_.sequences}, columns);
+    } else {
+      Project(shared_.bytes, rows, columns);
+    }
+  }
+
+  size_t InputStride() const { return static_cast<size_t>(PaddedInputs(width_)); }
+
+  // The sequences that begin in `rows`.
+  Range FirstsIn(Range rows) const {
+    const int32_t* const end = args_.offsets + args_.sequences;
+    return {static_cast<int>(std::lower_bound(args_.offsets, end, rows.begin) - args_.offsets),
+            static_cast<int>(std::lower_bound(args_.offsets, end, rows.end) - args_.offsets)};
+  }
+
+  // `bytes` begins with the first of the rows; first tokens are also gathered where they are wanted alone.
+  void QuantizeInput(Range rows, const Bytes& bytes) {
+    Quantize(args_.x + static_cast<size_t>(rows.begin) * width_, layer_.qkv, bytes, {0, rows.size()});
+    if (!layer_.first_tokens) return;
+    const Range firsts = FirstsIn(rows);
+    for (int i = firsts.begin; i < firsts.end; ++i) {
+      const Bytes from = bytes.From(args_.offsets[i] - rows.begin, InputStride());
+      const Bytes to = first_bytes_.From(i, InputStride());
+      std::memcpy(to.q, from.q, InputStride());
+      *to.scales = *from.scales;
+      *to.zero_points = *from.zero_points;
+    }
+  }
+
+  // Columns of [query, key, value]; `bytes` begins with the first of the rows.
+  void Project(const Bytes& bytes, Range rows, Range columns) {
+    Dense(bytes, rows.size(), layer_.qkv, columns, {qkv_ + rows.begin * qkv_stride_, qkv_stride_});
+  }
+
+  void ProjectFirst(Range sequences, Range columns) {
+    Dense(first_bytes_.From(sequences.begin, InputStride()), sequences.size(), layer_.qkv, columns,
+          {queries_ + static_cast<size_t>(sequences.begin) * width_, static_cast<size_t>(width_)});
+  }
+
+  // --- Attention ---
+
+  // One head of some queries at a time, for whoever comes first.
+  void AttendUnits(float* scratch) {
+    const int units = (rows_ + kAttentionRows - 1) / kAttentionRows * layer_.heads;
+    for (int unit = next_unit_++; unit < units; unit = next_unit_++) {
+      const int begin = unit / layer_.heads * kAttentionRows;
+      const int head = unit % layer_.heads;
+      Attend({begin, std::min(begin + kAttentionRows, rows_)}, {head, head + 1},
+             shared_.context + static_cast<size_t>(begin) * width_, scratch);
+    }
+  }
+
+  // Some heads of the output rows `rows`, of which `context` begins with the first.
+  void Attend(Range rows, Range heads, float* context, float* scratch) {
+    if (layer_.first_tokens) {
+      for (int i = rows.begin; i < rows.end; ++i) {
+        AttendRows(queries_ + static_cast<size_t>(i) * width_, 1, i, heads,
+                   context + static_cast<size_t>(i - rows.begin) * width_, scratch);
+      }
+      return;
+    }
+    const int32_t* const offsets = args_.offsets;
+    int sequence =
+        static_cast<int>(std::upper_bound(offsets, offsets + args_.sequences, rows.begin) - offsets) - 1;
+    for (int row = rows.begin; row < rows.end; ++sequence) {
+      const int end = std::min(rows.end, static_cast<int>(offsets[sequence + 1]));
+      AttendRows(qkv_ + row * qkv_stride_, end - row, sequence, heads,
+                 context + static_cast<size_t>(row - rows.begin) * width_, scratch);
+      row = end;
+    }
+  }
+
+  // Queries of one sequence.
+  void AttendRows(const float* queries, int rows, int sequence, Range heads, float* context, float* scratch) {
+    const int begin = args_.offsets[sequence];
+    const float* const keys = qkv_ + begin * qkv_stride_ + width_;
+    for (int head = heads.begin; head < heads.end; ++head) {
+      const int column = head * head_size_;
+      for (int row = 0; row < rows; row += kAttentionRows) {
+        kernels_.attention_block({.q = queries + row * qkv_stride_ + column,
+                                  .k = keys + column,
+                                  .v = keys + width_ + column,
+                                  .row_stride = qkv_stride_,
+                                  .rows = std::min(rows - row, kAttentionRows),
+                                  .tokens = args_.offsets[sequence + 1] - begin,
+                                  .head_size = head_size_,
+                                  .scale = 1.0f / std::sqrt(static_cast<float>(head_size_)),
+                                  .out = context + static_cast<size_t>(row) * width_ + column,
+                                  .out_stride = static_cast<size_t>(width_),
+                                  .scratch = scratch});
+      }
+    }
+  }
+
+  // --- Behind attention ---
+
+  void FinishBlocks(const Member& member) {
+    for (int i = next_output_block_++; i < output_blocks_.count(); i = next_output_block_++) {
+      const Range rows = output_blocks_[i];
+      Attend(rows, {0, layer_.heads}, member.block.context, member.attention);
+      Finish(member.block, rows, kWhole);
+    }
+  }
+
+  // The output rows `rows` from block.context on, by those who share them.
+  void Finish(const Block& block, Range rows, Share share) {
+    const int count = rows.size();
+    const size_t width = static_cast<size_t>(width_);
+    const Range mine = share.Of(count);
+    const float* residual = args_.x + rows.begin * width;
+    if (layer_.first_tokens) {
+      residual = block.hidden;
+      for (int i = mine.begin; i < mine.end; ++i) {
+        std::memcpy(block.hidden + i * width, args_.x + args_.offsets[rows.begin + i] * width,
+                    width * sizeof(float));
+      }
+    }
+    float* const out = args_.out + rows.begin * width;
+
+    Quantize(block.context, layer_.attention_output, block.bytes, mine);
+    Meet(share);
+    Dense(block.bytes, count, layer_.attention_output, share.Columns(width_), {block.hidden, width, residual});
+    Meet(share);
+    for (int row = mine.begin; row < mine.end; row += kNormRows) {
+      const Range some = {row, std::min(row + kNormRows, mine.end)};
+      Norm(block.hidden, layer_.attention_norm, some);
+      Quantize(block.hidden, layer_.ffn_in, block.bytes, some);
+    }
+    Meet(share);
+    Dense(block.bytes, count, layer_.ffn_in, share.Columns(layer_.inner()),
+          {block.inner, static_cast<size_t>(layer_.inner()), nullptr, Epilogue::kGelu});
+    Meet(share);
+    Quantize(block.inner, layer_.ffn_out, block.bytes, mine);
+    Meet(share);
+    Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_), {out, width, block.hidden});
+    Meet(share);
+    Norm(out, layer_.ffn_norm, mine);
+  }
+
+  // --- The kernels, over rows of arrays that begin with row 0 ---
+
+  void Quantize(const float* x, const Int8Weights& weights, const Bytes& bytes, Range rows) {
+    const size_t stride = static_cast<size_t>(PaddedInputs(weights.inputs));
+    const Bytes to = bytes.From(rows.begin, stride);
+    kernels_.quantize_rows({.x = x + rows.begin * static_cast<size_t>(weights.inputs),
+                            .x_stride = static_cast<size_t>(weights.inputs),
+                            .multipliers = weights.multipliers,
+                            .q = to.q,
+                            .q_stride = stride,
+                            .scales = to.scales,
+                            .zero_points = to.zero_points,
+                            .rows = rows.size(),
+                            .inputs = weights.inputs});
+  }
+
+  void Dense(const Bytes& bytes, int rows, const Int8Weights& weights, Range columns, const Result& result) {
+    if (rows == 0 || columns.size() == 0) return;
+    kernels_.int8_linear({.q = bytes.q,
+                          .q_stride = static_cast<size_t>(PaddedInputs(weights.inputs)),
+                          .scales = bytes.scales,
+                          .zero_points = bytes.zero_points,
+                          .weights = Cut(weights, columns),
+                          .epilogue = result.epilogue,
+                          .residual = result.residual == nullptr ? nullptr : result.residual + columns.begin,
+                          .residual_stride = result.stride,
+                          .out = result.out + columns.begin,
+                          .out_stride = result.stride,
+                          .rows = rows});
+  }
+
+  void Norm(float* x, const LayerWeights::Norm& norm, Range rows) {
+    float* const first = x + static_cast<size_t>(rows.begin) * width_;
+    kernels_.layer_norm({.x = first,
+                         .gamma = norm.gamma,
+                         .beta = norm.beta,
+                         .eps = layer_.epsilon,
+                         .out = first,
+                         .rows = rows.size(),
+                         .width = width_});
+  }
+
+  const KernelTable& kernels_;
+  const LayerWeights& layer_;
+  const LayerArgs args_;
+  Team& team_;
+  const int width_;
+  const int head_size_;
+  const int rows_;  // of the output
+  const bool by_columns_;
+  const bool finishes_by_columns_;  // from attention on, which may have few rows where the input had many
+  bool heads_apart_;                // members have whole heads, so they need not meet before attention
+  const Blocks input_blocks_, output_blocks_;
+
+  const size_t qkv_stride_;
+  float* qkv_ = nullptr;      // [T, 3H], rows qkv_stride_ apart
+  float* queries_ = nullptr;  // [B, H], where first tokens alone are wanted
+  Bytes first_bytes_;         // their rows of the input
+  Block shared_;              // where members share rows
+  std::vector<Member> members_;
+  std::atomic<int> next_input_block_ = 0, next_unit_ = 0, next_output_block_ = 0;
+};
+
+}  // namespace
+
+LayerPlan FasterPlan(int tokens, int members) {
+  return members > 1 && tokens < kLeastRowsEach * members ? LayerPlan::kColumns : LayerPlan::kRows;
+}
+
+void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan,
+              Team& team) {
+  Run(kernels, layer, args, plan, team).Compute();
+}
+
+}  // namespace ks

@@ -1,0 +1,126 @@
+#include "backend/onnx/encoder_layer.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "backend/onnx/encoder_layer_testing.h"
+#include "base/thread.h"
+#include "kernels/isa_test.h"
+
+namespace ks {
+namespace {
+
+constexpr LayerPlan kPlans[] = {LayerPlan::kRows, LayerPlan::kColumns};
+
+std::vector<float> Compute(const KernelTable& kernels, const RandomLayer& layer, const std::vector<float>& x,
+                           const std::vector<int32_t>& offsets, bool first_tokens, LayerPlan plan, Team& team) {
+  const LayerWeights weights = layer.weights(first_tokens);
+  const int sequences = static_cast<int>(offsets.size()) - 1;
+  const int rows = first_tokens ? sequences : offsets.back();
+  std::vector<float> out(static_cast<size_t>(rows) * weights.hidden());
+  RunLayer(kernels, weights,
+           {.x = x.data(), .offsets = offsets.data(), .sequences = sequences, .out = out.data()}, plan, team);
+  return out;
+}
+
+// Both plans, with and without first tokens alone, by teams of 1 to `members`.
+void ExpectTheKernelsBits(const KernelTable& kernels, const RandomLayer& layer, const std::vector<int32_t>& offsets,
+                          int members) {
+  const std::vector<float> x =
+      Random(7).Floats(static_cast<size_t>(offsets.back()) * layer.weights(false).hidden(), 2.0f);
+  for (const bool first_tokens : {false, true}) {
+    const std::vector<float> expected = layer.Expected(kernels, x, offsets, first_tokens);
+    for (int size = 1; size <= members; ++size) {
+      Team team(size);
+      for (const LayerPlan plan : kPlans) {
+        const std::vector<float> found = Compute(kernels, layer, x, offsets, first_tokens, plan, team);
+        EXPECT_EQ(DifferentBits(found, expected), 0u)
+            << offsets.size() - 1 << " sequences, " << offsets.back() << " tokens, " << size << " members, "
+            << (plan == LayerPlan::kRows ? "rows" : "columns") << (first_tokens ? ", first tokens" : "");
+      }
+    }
+  }
+}
+
+class EncoderLayerRun : public IsaTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, EncoderLayerRun, testing::ValuesIn(SupportedIsas()), IsaTestName);
+
+TEST_P(EncoderLayerRun, GivesTheKernelsBitsForOneText) {
+  const RandomLayer layer(64, 128, 4);
+  for (const int tokens : {1, 2, 7, 16, 33, 64, 65, 131}) {
+    ExpectTheKernelsBits(kernels(), layer, OffsetsOf(std::vector{tokens}), 4);
+  }
+}
+
+TEST_P(EncoderLayerRun, GivesTheKernelsBitsForRaggedBatches) {
+  const RandomLayer layer(64, 128, 4);
+  for (const std::vector<int>& lengths : {std::vector{1, 1, 1}, {3, 40, 1, 17}, {70, 2, 2, 2, 90, 31, 1, 64}}) {
+    ExpectTheKernelsBits(kernels(), layer, OffsetsOf(lengths), 4);
+  }
+  // More first tokens than one block has.
+  ExpectTheKernelsBits(kernels(), layer, OffsetsOf(std::vector<int>(150, 2)), 3);
+}
+
+// Heads that cut no block of 16 columns, more heads than members and fewer, panels and none, and a feed-forward that is
+// padded.
+TEST_P(EncoderLayerRun, GivesTheKernelsBitsInOddShapes) {
+  ExpectTheKernelsBits(kernels(), RandomLayer(32, 50, 4), OffsetsOf(std::vector{9, 21, 5}), 4);
+  ExpectTheKernelsBits(kernels(), RandomLayer(48, 18, 1), OffsetsOf(std::vector{30}), 4);
+  ExpectTheKernelsBits(kernels(), RandomLayer(192, 288, 6), OffsetsOf(std::vector{12, 3}), 4);
+  ExpectTheKernelsBits(kernels(), RandomLayer(16, 3, 2), OffsetsOf(std::vector{4, 1}), 4);
+}
+
+TEST_P(EncoderLayerRun, GivesTheReferencesBits) {
+  const RandomLayer layer(48, 96, 3);
+  const std::vector<int32_t> offsets = OffsetsOf(std::vector{20, 5});
+  const std::vector<float> x = Random(8).Floats(size_t{25} * 48);
+  Team team(2);
+  for (const bool first_tokens : {false, true}) {
+    EXPECT_EQ(DifferentBits(Compute(kernels(), layer, x, offsets, first_tokens, LayerPlan::kColumns, team),
+                            layer.Expected(reference(), x, offsets, first_tokens)),
+              0u);
+  }
+}
+
+// Memory that one run left is another's, of another shape.
+TEST(EncoderLayerRun, DoesNotSeeWhatEarlierRunsLeft) {
+  const RandomLayer small(32, 64, 2), large(96, 192, 3);
+  const auto run = [](const RandomLayer& layer, int tokens) {
+    ExpectTheKernelsBits(BestKernels(), layer, OffsetsOf(std::vector{tokens, 3}), 2);
+  };
+  for (int pass = 0; pass < 2; ++pass) {
+    run(large, 100);
+    run(small, 5);
+    run(small, 200);
+  }
+}
+
+TEST(EncoderLayerRun, SharesALayerBetweenThreadsWithoutATeam) {
+  const RandomLayer layer(64, 128, 4);
+  Team alone(1);
+  std::vector<std::unique_ptr<Thread>> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.push_back(std::make_unique<Thread>("caller", [&layer, &alone, t] {
+      const std::vector<int32_t> offsets = OffsetsOf(std::vector{10 + 30 * t, 4});
+      const std::vector<float> x = Random(t).Floats(static_cast<size_t>(offsets.back()) * 64);
+      const std::vector<float> expected = layer.Expected(BestKernels(), x, offsets, false);
+      for (int run = 0; run < 20; ++run) {
+        EXPECT_EQ(
+            DifferentBits(Compute(BestKernels(), layer, x, offsets, false, LayerPlan::kRows, alone), expected), 0u);
+      }
+    }));
+  }
+}
+
+TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
+  EXPECT_EQ(FasterPlan(1, 1), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(1, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(16, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(64, 8), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(128, 2), LayerPlan::kRows);
+}
+
+}  // namespace
+}  // namespace ks

@@ -1,0 +1,58 @@
+// How a layer's rows and columns are divided among a team. Private to backend/onnx.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/int8_linear.h"
+
+namespace ks {
+
+// Rows of a block: their feed-forward, in float and in bytes, and the weights that pass by should share a second-level
+// cache, and a block should be worth reading all the weights for.
+inline constexpr int kMostBlockRows = 64;
+inline constexpr int kBlockStep = 4;  // rows that are a whole tile on every instruction set
+
+// Columns that all instruction sets' tiles divide.
+inline constexpr int kPanel = 3 * kInt8Outputs;
+
+struct Range {
+  int begin = 0;
+  int end = 0;
+  int size() const { return end - begin; }
+};
+
+// Which part of something, of how many.
+struct Share {
+  int index = 0;
+  int count = 1;
+
+  // Cut at multiples of `step`.
+  Range Of(int size, int step = 1) const {
+    const int64_t steps = (size + step - 1) / step;
+    const auto cut = [&](int64_t part) { return std::min(static_cast<int>(steps * part / count) * step, size); };
+    return {cut(index), cut(index + 1)};
+  }
+  Range Columns(int outputs) const {
+    const bool has_panels = outputs % kPanel == 0 && outputs / kPanel >= count;
+    return Of(outputs, has_panels ? kPanel : kInt8Outputs);
+  }
+};
+
+inline constexpr Share kWhole = {};
+
+// Rows cut into equally long blocks, the same number of them for each member.
+struct Blocks {
+  Blocks(int rows_in, int members) : rows(rows_in) {
+    const int rounds = (rows + members * kMostBlockRows - 1) / (members * kMostBlockRows);
+    const int wanted = std::max(1, rounds * members);
+    length = ((rows + wanted - 1) / wanted + kBlockStep - 1) / kBlockStep * kBlockStep;
+  }
+  Range operator[](int block) const { return {block * length, std::min((block + 1) * length, rows)}; }
+  int count() const { return (rows + length - 1) / length; }
+
+  int rows;
+  int length;
+};
+
+}  // namespace ks
