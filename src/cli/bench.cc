@@ -7,12 +7,14 @@
 
 #include "base/cpu.h"
 #include "base/program_path.h"
+#include "base/status.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
 #include "engine/load_served.h"
+#include "engine/self_check.h"
 #include "kernels/dispatch.h"
 #include "measure/bench_report.h"
 #include "telemetry/metrics.h"
@@ -31,6 +33,7 @@ struct Flags {
   std::string backend = "onnx";
   std::string precision = "auto";
   int64_t threads = 0;
+  int64_t run_threads = 1;
   double seconds = 2;
   std::optional<std::string> shapes;
   std::optional<std::string> report;
@@ -62,18 +65,35 @@ absl::StatusOr<std::vector<std::string>> Texts(const Manifest& manifest, const s
   return texts;
 }
 
+// A backend of its own whose runs take several cores, self-check passed as that of `loaded`.
+absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const Flags& flags, const LoadedModel& loaded) {
+  KS_ASSIGN_OR_RETURN(std::shared_ptr<const Package> package, Package::Open(flags.directory));
+  BackendPlan plan = loaded.plan;
+  plan.workers = 1;
+  plan.threads_per_worker = static_cast<int>(flags.run_threads);
+  KS_ASSIGN_OR_RETURN(auto opened, OpenServedBackends(std::move(package), plan));
+  const ServedModel& model = *loaded.model;
+  KS_RETURN_IF_ERROR(WithContext(RunSelfCheck(model.manifest(), model.tokenizer(), opened), flags.directory));
+  return std::move(opened[0]);
+}
+
 absl::Status InThisProcess(const Flags& flags, const LoadedModel& loaded, std::span<const std::string> texts,
                            const BenchProgress& progress, BenchReport& report) {
   const Manifest& manifest = loaded.model->manifest();
   const auto time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(flags.seconds));
   const BenchBudget budget = {.warm_up = std::min(BenchBudget().warm_up, time), .time = time};
   if (flags.scenario.empty() || flags.scenario == "latency") {
-    Backend& backend = *loaded.model->groups()[0].workers[0];
-    std::vector<RunShape> shapes = UsualShapes(backend.facts());
+    Backend* backend = loaded.model->groups()[0].workers[0].get();
+    std::unique_ptr<Backend> wide;
+    if (flags.run_threads > 1) {
+      KS_ASSIGN_OR_RETURN(wide, OpenWide(flags, loaded));
+      backend = wide.get();
+    }
+    std::vector<RunShape> shapes = UsualShapes(backend->facts());
     if (flags.shapes) {
       KS_ASSIGN_OR_RETURN(shapes, ParseRunShapes(*flags.shapes));
     }
-    KS_ASSIGN_OR_RETURN(report.latency, MeasureLatency(backend, manifest.spec.encoder.vocab_size, shapes, budget,
+    KS_ASSIGN_OR_RETURN(report.latency, MeasureLatency(*backend, manifest.spec.encoder.vocab_size, shapes, budget,
                                                        SystemClock(), progress));
   }
   if (flags.scenario.empty() || flags.scenario == "throughput") {
@@ -128,7 +148,7 @@ absl::StatusOr<BenchReport> Measure(const Flags& flags) {
     report.model = loaded.model->manifest().name;
     report.precision = loaded.plan.precision;
     report.workers = loaded.plan.workers;
-    report.threads_per_run = loaded.plan.threads_per_worker;
+    report.threads_per_run = static_cast<int>(flags.run_threads);
     KS_RETURN_IF_ERROR(InThisProcess(flags, loaded, texts, progress, report));
   }  // gone before a server is measured
   KS_RETURN_IF_ERROR(AsServer(flags, texts, progress, report));
@@ -164,6 +184,7 @@ Command BenchCommand() {
            BackendFlag(&flags->backend),
            PrecisionFlag(&flags->precision),
            ThreadsFlag(&flags->threads),
+           {"--run-threads", IntFlag{&flags->run_threads, 1, 1024}, "N", "cores that one run of latency uses (1)"},
            {"--shapes", &flags->shapes, "LIST", "of latency, such as 1x16,8x128: sequences x tokens"},
            {"--seconds", RealFlag{&flags->seconds, 0.05, 3600}, "N",
             "to measure each row of latency and throughput for (2)"},

@@ -46,6 +46,12 @@ def test_one_scenario_alone_as_json():
     assert not {"throughput", "coldstart", "memory"} & set(report)
 
 
+def test_a_run_may_take_several_cores():
+    done = run("bench", MODEL, "--scenario", "latency", "--shapes", "1x64", "--run-threads", 2, "--seconds", 0.05, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["threads_per_run"] == 2
+
+
 def test_refusals_name_what_is_wrong(tmp_path):
     done = run("bench", tmp_path)
     assert done.returncode == 3 and b"manifest.json" in done.stderr
