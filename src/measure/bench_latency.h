@@ -43,7 +43,7 @@ struct LatencyRow {
 };
 
 // Times Backend::Run alone (all runs of a shape together), on the calling thread, for each shape in turn, after
-// warming it up. The ids are random with a fixed seed, below `vocab_size`. `clock` is read around each run.
+// warming it up. The ids are the numbers of std::mt19937(1) modulo `vocab_size`. `clock` is read around each run.
 // Errors: those of Run; kInvalidArgument for a shape with longer sequences than the backend takes, before anything runs.
 absl::StatusOr<std::vector<LatencyRow>> MeasureLatency(Backend& backend, int vocab_size,
                                                        std::span<const RunShape> shapes, const BenchBudget& budget,

@@ -85,6 +85,21 @@ TEST(MeasureLatency, RunsEachShapeForItsTimeAfterWarmingUp) {
   EXPECT_EQ(timed.seen.size(), 2u + 40 + 1 + 5);  // warm-ups included
 }
 
+// bench/peers/shared/common.py makes the same ids for others.
+TEST(MeasureLatency, RunsTheIdsThatPeersRun) {
+  std::vector<int32_t> ids;
+  FakeBackend backend(FakeFacts(), [&](const PackedBatch& batch) {
+    ids.assign(batch.input_ids.begin(), batch.input_ids.end());
+    return absl::OkStatus();
+  });
+  ManualClock clock;
+  const std::vector<RunShape> shapes = {{1, 5}};
+  const BenchBudget budget = {.warm_up = Duration(0), .time = Duration(0), .min_runs = 1};
+  ASSERT_TRUE(MeasureLatency(backend, 30522, shapes, budget, clock, [](std::string_view) {}).ok());
+  EXPECT_THAT(ids, testing::ElementsAre(1791095845 % 30522, 4282876139 % 30522, 3093770124 % 30522, 4005303368 % 30522,
+                                        491263 % 30522));
+}
+
 TEST(MeasureLatency, PartsABatchThatIsMoreThanARunTakes) {
   Timed timed;  // takes 512 tokens a run, 64 a sequence
   const std::vector<RunShape> shapes = {{20, 64}};

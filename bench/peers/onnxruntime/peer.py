@@ -10,7 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "shared"
 import common  # noqa: E402
 
 OPTIMISED = "onnxruntime.transformers.optimizer, opt_level 0, bert"
-QUANTISED = "quantize_dynamic, QInt8, per channel"
+REDUCED = not common.has_vnni()
+QUANTISED = f"quantize_dynamic, QInt8, per channel{', reduce_range' * REDUCED}"
 VARIANTS = {
     "fp32": {"graph": OPTIMISED, "threads": 2},
     "fp32-1": {"graph": OPTIMISED, "threads": 1},
@@ -24,7 +25,7 @@ VARIANTS = {
 def graph_of(model, settings):
     if QUANTISED not in settings["graph"]:
         return model / "ort-optimised.onnx"
-    return model / ("ort-int8.onnx" if OPTIMISED in settings["graph"] else "ort-int8-plain.onnx")
+    return model / f"ort-int8{'' if OPTIMISED in settings['graph'] else '-plain'}{'-reduced' * REDUCED}.onnx"
 
 
 def prepare(model, settings, _):
@@ -42,7 +43,7 @@ def prepare(model, settings, _):
         made.save_model_to_file(str(optimised))
     if not target.exists():
         source = optimised if OPTIMISED in settings["graph"] else model / "model.onnx"
-        quantize_dynamic(str(source), str(target), per_channel=True, weight_type=QuantType.QInt8,
+        quantize_dynamic(str(source), str(target), per_channel=True, reduce_range=REDUCED, weight_type=QuantType.QInt8,
                          extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
 
 

@@ -6,6 +6,7 @@ makes what the first loads, once: converted or quantised files beside the model.
 
     peer.py prepare --model DIR --variant NAME --plan PLAN.json     makes those files
     peer.py measure --model DIR --variant NAME --plan PLAN.json     answers and times in this process; JSON on stdout
+    peer.py texts --model DIR --variant NAME --plan PLAN.json       texts a second in arrival order; JSON on stdout
     peer.py serve --model DIR --variant NAME --port N               POST /predict {"text": ".."} over FastAPI and uvicorn
 """
 import argparse
@@ -18,7 +19,13 @@ import time
 
 WINDOW = 256
 # What fixes its shapes beforehand pads texts to the next of these.
-LENGTHS = (16, 32, 64, 128, 256)
+LENGTHS = (8, 16, 32, 64, 128, 256)
+
+
+def has_vnni():
+    """Without it sums of two 8-bit products saturate in 16 bits, and peers want weights of 7 bits."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return bool({"avx512_vnni", "avx_vnni", "asimddp"} & set(file.read().split()))
 
 
 def padded(tokens):
@@ -42,9 +49,11 @@ def load_tokenizer(model):
 
 
 def random_ids(batch, tokens, vocab_size):
+    """Those of `kubesentiment bench`: the numbers of std::mt19937(1), modulo the vocabulary."""
     import numpy
 
-    return numpy.random.default_rng(1).integers(0, vocab_size, (batch, tokens), dtype=numpy.int64)
+    numbers = numpy.random.RandomState(1).randint(0, 2**32, (batch, tokens), dtype=numpy.uint32)
+    return (numbers % vocab_size).astype(numpy.int64)
 
 
 def time_runs(run, samples, seconds, least):
@@ -78,6 +87,61 @@ def measure(logits, model, plan):
         times = time_runs(lambda: logits(ids), samples, plan["seconds"], plan["least_runs"])
         latency[f"{batch}x{tokens}"] = {"p50_ms": percentile(times, 50), "p99_ms": percentile(times, 99), "count": len(times)}
     return {"logits": answers, "latency": latency}
+
+
+def padded_batches(tokenizer, texts, size):
+    """(index of the first, ids [B, S], mask [B, S]) of `size` texts at a time in their order, padded to the longest of them."""
+    import numpy
+
+    for first in range(0, len(texts), size):
+        rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts[first:first + size])]
+        ids, mask = numpy.zeros((2, len(rows), max(map(len, rows))), dtype=numpy.int64)
+        for i, row in enumerate(rows):
+            ids[i, :len(row)], mask[i, :len(row)] = row, 1
+        yield first, ids, mask
+
+
+def measure_texts(open_stream, model, plan):
+    """Texts to logits, tokenised on the way. Every setting of open_stream is tried with every batch size for a moment, after
+    a warm-up as long; the best two then take all texts twice, and the faster of their second times counts."""
+    import numpy
+
+    tokenizer = load_tokenizer(model)
+    texts, answers = plan["texts"], {}
+
+    def keep(first, rows):
+        for i, row in enumerate(numpy.asarray(rows)):
+            answers[first + i] = [round(float(value), 6) for value in row]
+
+    def rate(run, size, seconds=math.inf):
+        begun, taken = time.perf_counter(), 0
+
+        def until_over():
+            nonlocal taken
+            for batch in padded_batches(tokenizer, texts, size):
+                taken += len(batch[1])
+                yield batch
+                if time.perf_counter() - begun > seconds:
+                    return
+
+        run(until_over(), keep)
+        return taken / (time.perf_counter() - begun)
+
+    tried = []
+    for settings, opened in open_stream():
+        for size in plan["batch_sizes"]:
+            rate(opened, size, plan["trial_seconds"])
+            tried.append((rate(opened, size, plan["trial_seconds"]), settings, size, opened))
+    tried.sort(key=lambda one: -one[0])
+    best = (0, None, None)
+    for _, settings, size, opened in tried[:2]:
+        if plan["warm_texts"]:
+            rate(opened, size)
+        best = max(best, (rate(opened, size), settings, size), key=lambda one: one[0])
+    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts))
+    return {"logits": [answers[i] for i in range(len(texts))], "texts_per_second": best[0], "tokens": tokens,
+            "best": {**best[1], "batch": best[2]},
+            "tried": [{**settings, "batch": size, "texts_per_second": speed} for speed, settings, size, _ in tried]}
 
 
 def serve(logits, model, port, one_at_a_time):
@@ -114,9 +178,11 @@ def serve(logits, model, port, one_at_a_time):
     uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", log_level="error", access_log=False)
 
 
-def main(variants, load, packages, prepare=None):
+def main(variants, load, packages, prepare=None, open_streams=None):
+    """`open_streams(model, settings)`: of peers that `texts` is for. Yields pairs of settings, as they are printed, and a
+    function (batches, keep) that calls keep(first, logits [B, C]) for each of the batches (first, ids, mask)."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["prepare", "measure", "serve"])
+    parser.add_argument("command", choices=["prepare", "measure", "texts", "serve"])
     parser.add_argument("--model", required=True)
     parser.add_argument("--variant", required=True, choices=variants)
     parser.add_argument("--plan")
@@ -130,8 +196,9 @@ def main(variants, load, packages, prepare=None):
     if arguments.command == "serve":
         serve(load(model, settings, serving=True), model, arguments.port, settings["threads"] > 1)
         return
-    if arguments.command == "measure":
-        result = measure(load(model, settings, serving=False), model, plan)
+    if arguments.command in ("measure", "texts"):
+        result = (measure(load(model, settings, serving=False), model, plan) if arguments.command == "measure" else
+                  measure_texts(lambda: open_streams(model, settings), model, plan))
         result["versions"] = {package: importlib.metadata.version(package) for package in packages}
         result["settings"] = settings
     elif prepare is not None:

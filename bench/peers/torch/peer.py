@@ -17,7 +17,7 @@ VARIANTS = {
 }
 
 
-def load(model, settings, serving):
+def load_network(model, settings):
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -26,6 +26,27 @@ def load(model, settings, serving):
     dtype = getattr(torch, settings["dtype"])
     network = AutoModelForSequenceClassification.from_pretrained(model, dtype=dtype).eval()
     assert next(network.parameters()).dtype == dtype
+    return network
+
+
+def open_streams(model, settings):
+    import torch
+
+    network = load_network(model, settings)
+
+    def run(batches, keep):
+        with torch.inference_mode():
+            for first, ids, mask in batches:
+                made = network(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
+                keep(first, made.logits.float().numpy())
+
+    yield {"threads": settings["threads"]}, run
+
+
+def load(model, settings, serving):
+    import torch
+
+    network = load_network(model, settings)
     forward = lambda ids: network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits  # noqa: E731
     if settings["form"] == "compile":
         compiled = torch.compile(network, dynamic=settings["dynamic"])
@@ -60,4 +81,4 @@ def prepare(model, settings, plan):
 
 
 if __name__ == "__main__":
-    common.main(VARIANTS, load, ["torch", "transformers"], prepare)
+    common.main(VARIANTS, load, ["torch", "transformers"], prepare, open_streams)
