@@ -6,7 +6,7 @@
 #   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
 #   make slow      the full runs: parity, truth, a minute of each fuzzer
-#   make bench     the micro-benchmarks, then the program against its peers: writes docs/benchmarks.md
+#   make bench     the micro-benchmarks, then the program against its peers: writes docs/benchmarks.md and docs/speed.md
 #   make train     fine-tunes the default model (hours; training/README.md)
 #   make format    formats the C++ sources in place
 #   make clean     removes what was built; what was fetched or trained stays

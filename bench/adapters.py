@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -78,8 +79,8 @@ def write_plan(plan):
 class Tools:
     def __init__(self, build):
         self.build = build
-        self.binary, self.load = build / "bin" / "kubesentiment", build / "bin" / "ks_load"
-        for file in (self.binary, self.load):
+        self.binary, self.load, self.peaks = (build / "bin" / name for name in ("kubesentiment", "ks_load", "ks_peaks"))
+        for file in (self.binary, self.load, self.peaks):
             if not file.exists():
                 raise SystemExit(f"run.py: {file} is missing; `make bench` builds it")
 
@@ -97,8 +98,10 @@ class Tools:
 class Ours:
     def __init__(self, side, tools):
         self.side, self.tools = side, tools
-        self.precision = "fp32" if side.variant == "pytorch" else side.variant
-        self.backend = "pytorch" if side.variant == "pytorch" else "onnx"
+        numbers, _, run_threads = side.variant.partition("-")  # "int8-2": two cores for a run of bench
+        self.precision = "fp32" if numbers == "pytorch" else numbers
+        self.backend = "pytorch" if numbers == "pytorch" else "onnx"
+        self.run_threads = run_threads or "1"
 
     def package(self, model):
         if model == "minilm":
@@ -118,24 +121,40 @@ class Ours:
     def flags(self):
         return ["--backend", self.backend, "--precision", self.precision]
 
+    def temperature(self, model):
+        return json.loads((self.package(model) / "manifest.json").read_text()).get("temperature", 1.0)
+
+    def predict(self, model, texts, log, deadline):
+        """A JSON object a line; what it says of its speed is in `log`."""
+        file = WORK / "texts.jsonl"
+        file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        return run([self.tools.binary, "predict", "--model", self.package(model), "--input", file, "--output", "-",
+                    *self.flags()], log, deadline)
+
+    def measure_texts(self, model, plan, deadline):
+        """Twice, as the peers do; the faster counts. Reading the file and writing the answers are in the time."""
+        log, speeds = log_of(self.side, f"{model}-texts"), []
+        for _ in range(2):
+            scored = self.predict(model, plan["texts"], log, deadline)
+            speeds.append(float(re.search(r"([\d.]+) texts/s", log.read_text())[1]))
+        rows = [json.loads(line)["scores"] for line in scored.splitlines()]
+        return {"probabilities": [[row[label] for label in LABELS] for row in rows], "temperature": self.temperature(model),
+                "texts_per_second": max(speeds), "best": {"workers": 2, "batch": "packed, up to 512 tokens"}, "tried": []}
+
     def measure(self, model, plan, deadline):
         package, binary, log = self.package(model), self.tools.binary, log_of(self.side, model)
-        texts = WORK / "check.jsonl"
-        texts.write_text("".join(json.dumps({"text": text}) + "\n" for text in plan["texts"]))
-        scored = run([binary, "predict", "--model", package, "--input", texts, "--output", "-", *self.flags()], log, deadline)
-        rows = [json.loads(line)["scores"] for line in scored.splitlines()]
+        rows = [json.loads(line)["scores"] for line in self.predict(model, plan["texts"], log, deadline).splitlines()]
         shapes = ",".join(f"{sequences}x{tokens}" for sequences, tokens, _ in plan["shapes"])
         bench = json.loads(run([binary, "bench", package, "--scenario", "latency", "--seconds", plan["seconds"], "--shapes", shapes,
-                                "--json", *self.flags()], log, deadline))
-        return {"probabilities": [[row[label] for label in LABELS] for row in rows],
-                "temperature": json.loads((package / "manifest.json").read_text()).get("temperature", 1.0),
+                                "--run-threads", self.run_threads, "--json", *self.flags()], log, deadline))
+        return {"probabilities": [[row[label] for label in LABELS] for row in rows], "temperature": self.temperature(model),
                 "latency": {f"{row['sequences']}x{row['tokens']}": {key: row[key] for key in ("p50_ms", "p99_ms", "count")}
                             for row in bench["latency"]},
                 "settings": {"precision": self.precision, "threads": bench["threads_per_run"], "isa": bench["isa"]},
                 "versions": {"kubesentiment": bench["version"]}}
 
-    def server(self):
-        return [self.tools.binary, "serve", "--model", self.package("minilm"), "--listen", "127.0.0.1:{port}",
+    def server(self, model="minilm"):
+        return [self.tools.binary, "serve", "--model", self.package(model), "--listen", "127.0.0.1:{port}",
                 "--access-log=false", *self.flags()]
 
     def sizes(self):
@@ -159,8 +178,12 @@ class Peer:
     def measure(self, model, plan, deadline):
         return json.loads(run([*self.command("measure", model), "--plan", write_plan(plan)], log_of(self.side, model), deadline))
 
-    def server(self):
-        return [*self.command("serve", "minilm"), "--port", "{port}"]
+    def measure_texts(self, model, plan, deadline):
+        return json.loads(run([*self.command("texts", model), "--plan", write_plan(plan)],
+                              log_of(self.side, f"{model}-texts"), deadline))
+
+    def server(self, model="minilm"):
+        return [*self.command("serve", model), "--port", "{port}"]
 
     def sizes(self):
         return {"install_bytes": report.environment_bytes(environment(self.side.peer), self.side.packages)
@@ -176,20 +199,26 @@ class Infinity(Peer):
     def measure(self, model, plan, deadline):
         bodies = [body_of(self.side, text) for text in plan["texts"][:INFINITY_TEXTS]]
         with servers.started(self.server(), self.side.path, bodies[0], log_of(self.side, model), environment_of(), deadline) as (port, _, _):
-            answers = [json.loads(servers.post(port, self.side.path, body))["data"][0] for body in bodies]
-        rows = [{score["label"]: score["score"] for score in answer} for answer in answers]
-        return {"probabilities": [[row[name] for name in LABELS] for row in rows], "temperature": 1.0, "latency": {},
+            answers = [servers.post(port, self.side.path, body) for body in bodies]
+        return {"probabilities": [probabilities_of(self.side, answer) for answer in answers], "temperature": 1.0, "latency": {},
                 "settings": {"engine": "torch", "dtype": "float32", "command line": "its own"},
                 "versions": {"infinity-emb": report.installed_version(environment("infinity"), "infinity_emb")}}
 
-    def server(self):
-        return [environment("infinity") / "bin" / "infinity_emb", "v2", "--model-id", WORK / "models" / "minilm",
+    def server(self, model="minilm"):
+        return [environment("infinity") / "bin" / "infinity_emb", "v2", "--model-id", WORK / "models" / model,
                 "--served-model-name", "m", "--engine", "torch", "--device", "cpu", "--dtype", "float32",
                 "--no-bettertransformer", "--no-model-warmup", "--port", "{port}"]
 
 
 def body_of(side, text):
     return json.dumps({"model": "m", "input": [text]} if side.peer == "infinity" else {"text": text}).encode()
+
+
+def probabilities_of(side, answer):
+    """Of the body of a server's answer, in the order of LABELS."""
+    answer = json.loads(answer)
+    scores = {one["label"]: one["score"] for one in answer["data"][0]} if side.peer == "infinity" else answer["scores"]
+    return [scores[label] for label in LABELS]
 
 
 def adapter(side, tools):

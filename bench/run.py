@@ -212,7 +212,7 @@ def measure_all(arguments, results):
         for file in results.glob("*.json"):
             file.unlink()
         kept = {}
-    (results / "machine.json").write_text(json.dumps(machine.describe(ROOT, WORK, CORES)))
+    (results / "machine.json").write_text(json.dumps(machine.describe(tools.peaks, CORES)))
     commit, began = machine.commit(ROOT), time.monotonic()
     progress = Progress(WORK / ("seconds-quick.json" if arguments.quick else "seconds.json"), arguments.quick)
     reference = None if sides and sides[0].key == BASELINE else kept[BASELINE]["reference"]

@@ -79,6 +79,23 @@ def resident_bytes(pid):
     return total
 
 
+def under_load(port, path, bodies, load, connections, seconds, deadline, rate=0):
+    """What the generator counted at so many connections; closed loop, or `rate` requests a second at exponential gaps."""
+    options = {"port": port, "path": path, "bodies": bodies, "connections": connections, "seconds": seconds,
+               "warm-up": seconds / 4, "rate": rate}
+    try:
+        made = subprocess.run([load, *(str(word) for name, value in options.items() for word in (f"--{name}", value))],
+                              capture_output=True, check=False, timeout=deadline.left())
+    except subprocess.TimeoutExpired:
+        raise NotAnswering(f"{connections} connections: not done within {deadline.seconds:.0f} s") from None
+    if not made.stdout:
+        raise NotAnswering(f"{connections} connections: {made.stderr.decode().strip()}")
+    counts = json.loads(made.stdout)
+    if counts["errors"] or not counts["requests"]:
+        raise NotAnswering(f"{connections} connections: {counts['requests']} answers, {counts['errors']} of them errors")
+    return counts
+
+
 def measure(command, path, bodies, load, log, starts, connections, env, deadline):
     """Cold starts, then requests a second at each number of connections (for so many seconds), with their latencies and the
     memory after."""
@@ -91,17 +108,6 @@ def measure(command, path, bodies, load, log, starts, connections, env, deadline
     result = {"first_answer_s": times[len(times) // 2], "cold_starts": len(times), "load": {}}
     with started(command, path, first, log, env, deadline) as (port, _, process):
         for count, seconds in connections.items():
-            options = {"port": port, "path": path, "bodies": bodies, "connections": count, "seconds": seconds, "warm-up": seconds / 4}
-            try:
-                made = subprocess.run([load, *(str(word) for name, value in options.items() for word in (f"--{name}", value))],
-                                      capture_output=True, check=False, timeout=deadline.left())
-            except subprocess.TimeoutExpired:
-                raise NotAnswering(f"{count} connections: not done within {deadline.seconds:.0f} s") from None
-            if not made.stdout:
-                raise NotAnswering(f"{count} connections: {made.stderr.decode().strip()}")
-            counts = json.loads(made.stdout)
-            if counts["errors"] or not counts["requests"]:
-                raise NotAnswering(f"{count} connections: {counts['requests']} answers, {counts['errors']} of them errors")
-            result["load"][str(count)] = counts
+            result["load"][str(count)] = under_load(port, path, bodies, load, count, seconds, deadline)
         result["resident_bytes"] = resident_bytes(process.pid)
     return result

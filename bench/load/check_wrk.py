@@ -39,10 +39,11 @@ def main():
     parser.add_argument("--path", default="/api/v1/predict")
     parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="what was found instead of lines about it; fails for no difference")
     arguments = parser.parse_args()
     if not shutil.which("wrk"):
         sys.exit("check_wrk.py: wrk is missing; run: apt-get install wrk")
-    worst = 0.0
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         script, bodies = pathlib.Path(folder, "post.lua"), pathlib.Path(folder, "bodies")
         script.write_text(SCRIPT)
@@ -50,11 +51,14 @@ def main():
         for connections in (1, 8):
             rounds = [(wrk(arguments, script, connections), ours(arguments, bodies, connections)) for _ in range(arguments.rounds)]
             theirs, mine = map(max, zip(*rounds))
-            difference = mine / theirs - 1
-            worst = max(worst, abs(difference))
-            print(f"{connections} connections: wrk {theirs:.0f}, ours {mine:.0f} requests/s, {difference:+.1%}; rounds "
-                  + ", ".join(f"{a:.0f}/{b:.0f}" for a, b in rounds))
-    return int(worst > TOLERANCE)
+            found.append({"connections": connections, "wrk": theirs, "ours": mine, "difference": mine / theirs - 1, "rounds": rounds})
+    if arguments.json:
+        print(json.dumps(found))
+        return 0
+    for row in found:
+        print("{connections} connections: wrk {wrk:.0f}, ours {ours:.0f} requests/s, {difference:+.1%}; rounds ".format(**row)
+              + ", ".join(f"{a:.0f}/{b:.0f}" for a, b in row["rounds"]))
+    return int(max(abs(row["difference"]) for row in found) > TOLERANCE)
 
 
 if __name__ == "__main__":
