@@ -14,23 +14,13 @@
 namespace ks {
 namespace {
 
+// Every token here delays each start: no more texts than show the tokeniser's and the kernels' paths.
 constexpr std::string_view kTexts[] = {
     "I love this!",
     "What a waste of two hours.",
-    "The package arrived on Tuesday.",
-    "Not bad at all, though I expected a little more for the price.",
-    "The soup was cold, the waiter was rude, and nobody said sorry \u2014 never again.",
     "Caf\u00e9 No. 3: cr\u00e8me br\u00fbl\u00e9e 10/10, \u00a34.50 well spent \U0001F60D",
-    "@support my order #48213 still shows \"pending\"... any update? http://example.com/help",
-    "We had been putting off this trip for years, and I am glad we finally went. The hotel was nothing special: thin "
-    "walls, a lift that worked every other day, and breakfast that ran out before nine. But the people at the front "
-    "desk "
-    "remembered our names, found us a doctor at midnight when my son had a fever, and would not take any money for the "
-    "taxi. The beach was crowded in the morning and nearly empty by four, the water was warm, and the little "
-    "restaurant "
-    "behind the church served the best fish I have eaten in my life. Would I recommend the building? Probably not. "
-    "Would I "
-    "go back to those people? Tomorrow, if I could.",
+    "We had been putting off this trip for years, and I am glad we finally went. The hotel was nothing special, but the "
+    "people at the front desk remembered our names and found us a doctor at midnight when my son had a fever.",
 };
 
 absl::StatusOr<std::vector<float>> LogitsOf(const ClassifierSpec& spec, EncoderWeights& weights,

@@ -17,7 +17,8 @@
 
 namespace ks {
 
-// A few short texts of our own, among them characters beyond ASCII, and one of more than 100 tokens. Never empty.
+// A few short texts of our own, among them characters beyond ASCII, and one longer than a block of attention's queries
+// (kernels/attention.h). Never empty.
 std::span<const std::string_view> SelfCheckTexts();
 
 // The logits of one sequence in float32 (convert/encoder.h).
