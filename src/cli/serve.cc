@@ -97,8 +97,8 @@ class Server {
     for (const std::string& warning : config.warnings) log_.Warning(warning);
   }
   ~Server() {
-    verify_stop_.request_stop();
-    if (verifier_ != nullptr) verifier_->Join();
+    after_ready_stop_.request_stop();
+    if (after_ready_ != nullptr) after_ready_->Join();
   }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -125,11 +125,10 @@ class Server {
     return std::nullopt;
   }
 
-  // Begins to hash the package, where that was not done before ready. Not at once: it takes a core for a tenth of a
-  // second, which the first requests have a use for.
-  void Verify() {
-    if (config_.verify || verifier_ != nullptr) return;
-    verifier_ = std::make_unique<Thread>("verify", [this] { VerifyInBackground(); });
+  // Begins what no answer needs. Not at once: it takes a core for a tenth of a second, which the first requests have a
+  // use for.
+  void BeginAfterReady() {
+    if (after_ready_ == nullptr) after_ready_ = std::make_unique<Thread>("after-ready", [this] { DoAfterReady(); });
   }
 
   // Compares the limits with what the engine has measured, once it has. True when that is done.
@@ -266,8 +265,13 @@ class Server {
                         {"cold_start_ms", Milliseconds(steps_.last() - steps_.began())}});
   }
 
+  void DoAfterReady() {
+    for (size_t g = 0; g < loaded_.groups.size(); ++g) OpenAllCores(g);
+    if (!config_.verify) VerifyInBackground();
+  }
+
   void VerifyInBackground() {
-    const absl::Status verified = loaded_.model->package()->Verify(verify_stop_.get_token());
+    const absl::Status verified = loaded_.model->package()->Verify(after_ready_stop_.get_token());
     if (absl::IsCancelled(verified)) return;
     model_metrics_->SetPackageVerified(verified.ok());
     if (verified.ok()) {
@@ -277,6 +281,22 @@ class Server {
     const std::string reason(verified.message());
     log_.Error("the package is damaged", {{"reason", reason}});
     service_->SetUnready(reason);
+  }
+
+  // Without it the server answers as well, one core a text.
+  void OpenAllCores(size_t group) {
+    const TimePoint start = SystemClock().Now();
+    const std::string& name = loaded_.groups[group].plan.backend;
+    absl::StatusOr<std::unique_ptr<Backend>> wide = OpenServedWide(loaded_, group);
+    if (wide.ok() && *wide == nullptr) return;
+    const int threads = wide.ok() ? (*wide)->facts().threads : 0;
+    const absl::Status added = wide.ok() ? engine_->AddWide(name, *std::move(wide)) : wide.status();
+    if (!added.ok()) {
+      log_.Error("no run on all cores", {{"backend", name}, {"cause", ToStd(added.message())}});
+      return;
+    }
+    log_.Info("wide backend",
+              {{"backend", name}, {"threads", threads}, {"load_ms", Milliseconds(SystemClock().Now() - start)}});
   }
 
   const ServeConfig config_;
@@ -290,8 +310,8 @@ class Server {
   std::unique_ptr<Service> service_;
   std::unique_ptr<App> app_;
   std::unique_ptr<HttpServer> http_;
-  std::stop_source verify_stop_;
-  std::unique_ptr<Thread> verifier_;
+  std::stop_source after_ready_stop_;
+  std::unique_ptr<Thread> after_ready_;
 };
 
 // Waits for a signal to stop and returns it.
@@ -300,7 +320,7 @@ int WaitForStop(const sigset_t& signals, Server& server) {
   for (bool rate_checked = false; !rate_checked;) {
     const int received = sigtimedwait(&signals, nullptr, &kBetweenLooks);
     if (received > 0) return received;
-    server.Verify();
+    server.BeginAfterReady();
     rate_checked = server.CheckRate();
   }
   int received = 0;

@@ -230,6 +230,50 @@ TEST_F(AdmissionTest, AnswersABatchOnceThatExpiresAndFails) {
   EXPECT_TRUE(engine_->Drain(seconds(60)));
 }
 
+TEST_F(AdmissionTest, TakesOutWhatNobodyWaitsForAnyMore) {
+  Start(kSmallQueue);
+  const PendingAnswer running = OccupyWorker(64);
+  const PendingAnswer before = Submit(20), left = Submit(60), after = Submit(30);
+  ExpectRefusal(Submit(50), ErrorCode::kQueueFull, "holds 174 tokens");
+  engine_->Cancel(left.ticket);
+  ExpectRefusal(left, ErrorCode::kAbandoned, "the client left while the request waited");
+  EXPECT_EQ(engine_->state().queue_tokens, 64 + 20 + 30);
+  const PendingAnswer fits = Submit(50);
+  engine_->Cancel(left.ticket);  // again: nothing
+  gate_.Open();
+  for (const PendingAnswer& answer : {running, before, after, fits}) EXPECT_TRUE(answer.Get().ok());
+  engine_->Drain(seconds(60));
+  EXPECT_EQ(metrics_.counts().run_tokens, 64 + 20 + 30 + 50) << "the abandoned one never ran";
+  EXPECT_EQ(metrics_.counts().rejected[RejectReason::kAbandoned], 1);
+}
+
+TEST_F(AdmissionTest, TakesOutTheRestOfABatchNobodyWaitsFor) {
+  Start({.run_tokens = 64});
+  const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(5, TinyText(62)));
+  gate_.WaitForArrivals(1);
+  engine_->Cancel(batch.ticket);
+  ExpectRefusal(batch, ErrorCode::kAbandoned, "left");
+  EXPECT_EQ(engine_->state().queue_tokens, 64) << "the part that runs";
+  gate_.Open();
+  EXPECT_TRUE(engine_->Drain(seconds(60)));
+  engine_.reset();
+  EXPECT_EQ(metrics_.counts().runs, 1);
+  EXPECT_EQ(metrics_.counts().queue_tokens, 0);
+}
+
+TEST_F(AdmissionTest, AnswersAsUsualWhatRunsAlready) {
+  Start();
+  const PendingAnswer running = OccupyWorker();
+  engine_->Cancel(running.ticket);
+  EXPECT_FALSE(running.arrived());
+  gate_.Open();
+  EXPECT_TRUE(running.Get().ok());
+  engine_->Cancel(running.ticket);
+  engine_->Cancel({});
+  engine_->Drain(seconds(60));
+  EXPECT_THAT(metrics_.counts().rejected, ::testing::IsEmpty());
+}
+
 TEST_F(AdmissionTest, GivesTheDefaultDeadlineToWhoNamesNone) {
   Start({.default_deadline = seconds(3)});
   const PendingAnswer running = OccupyWorker();

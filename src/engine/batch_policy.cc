@@ -11,7 +11,11 @@ class RunBudget {
  public:
   explicit RunBudget(const RunLimits& limits) : limits_(limits) {}
 
-  bool Fits(int part_tokens) const { return CostWith(part_tokens) <= limits_.run_tokens; }
+  bool Fits(int part_tokens) const {
+    const int64_t goal = limits_.goal_tokens;
+    const bool nearer = tokens_ == 0 || 2 * tokens_ + part_tokens <= 2 * goal;
+    return nearer && CostWith(part_tokens) <= limits_.run_tokens;
+  }
   void Add(int part_tokens) {
     ++sequences_;
     tokens_ += part_tokens;

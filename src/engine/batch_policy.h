@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct RunLimits {
   int run_tokens = 0;        // of one run; no part is longer
   bool pads = false;         // the backend's fact: a run costs sequences * longest instead of its tokens
   double bulk_share = 0.25;  // of the tokens run while both lanes wait
+  int goal_tokens = std::numeric_limits<int>::max();  // a run comes as near to so many as it can
 };
 
 // The first `parts` of what is left of a request.

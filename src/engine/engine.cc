@@ -24,6 +24,8 @@ absl::Status CheckOptions(const EngineOptions& options, int window) {
   return CheckAtLeast("the tokens of a run", options.run_tokens, "the model's window", window);
 }
 
+}  // namespace
+
 absl::Status CheckBackend(const BackendFacts& facts, const Manifest& manifest) {
   KS_RETURN_IF_ERROR(CheckAtLeast("max_tokens", facts.max_tokens, "the model's window", manifest.window));
   KS_RETURN_IF_ERROR(
@@ -34,6 +36,8 @@ absl::Status CheckBackend(const BackendFacts& facts, const Manifest& manifest) {
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 absl::Status CheckModel(const ServedModel& model) {
   const Manifest& manifest = model.manifest();
@@ -66,6 +70,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const Ser
   if (in_force.run_tokens == 0) in_force.run_tokens = DefaultRunTokens(window);
   KS_RETURN_IF_ERROR(CheckOptions(in_force, window));
   return std::make_unique<QueueEngine>(std::move(model), in_force, metrics, clock);
+}
+
+absl::Status Engine::AddWide(std::string_view group, std::unique_ptr<Backend>) {
+  return MakeStatus(absl::StatusCode::kUnimplemented, Cat("wide: no backend ", group));
 }
 
 absl::StatusOr<ClassifyResult> Engine::Classify(std::span<const TextInput> inputs, const ClassifyOptions& options) {

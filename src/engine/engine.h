@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,8 +15,10 @@
 
 namespace ks {
 
+class Backend;
 class ModelMetrics;
 class ServedModel;
+struct Request;
 
 // What gives throughput: beyond 512 tokens a run gains nothing. A text of the model's window must fit, though.
 constexpr int DefaultRunTokens(int window) { return window > 512 ? window : 512; }
@@ -24,6 +27,8 @@ struct EngineOptions {
   int64_t max_queue_tokens = 131072;  // admitted and unfinished, all requests together
   int max_batch_tokens = 65536;       // of one request
   int run_tokens = 0;                 // a worker takes so many at a time; at least the window. 0: DefaultRunTokens
+  int least_wide_tokens = 1;          // of a text that runs on all cores; CoresLimits
+  int least_part_tokens = 64;         // of a run where what waits is divided among idle cores; CoresLimits
   // Where the caller names none. Duration::max() for work without a deadline, as of files.
   Duration default_deadline = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
@@ -43,6 +48,8 @@ struct EngineState {
 class Engine {
  public:
   using Done = std::function<void(absl::StatusOr<ClassifyResult>)>;
+  // Names an admitted request for Cancel. Expired where it was refused, and some time after it was answered.
+  using Ticket = std::weak_ptr<Request>;
 
   // Starts one worker for each backend object of `model`, named after its group ("onnx-0"), and one for the shadow where
   // there is one. `metrics` must hold the groups of `model` as its backends, in their order; it and `clock` must outlive
@@ -62,9 +69,14 @@ class Engine {
   //
   // Errors, by CodeOf: kInvalidInput (invalid UTF-8, windows with a pair, top_k out of range; the message names the
   // input by index), kBatchEmpty, kBatchTooBig (more than max_batch_tokens), kUnsupportedBackend, kQueueFull (with
-  // RetryAfterOf), kDeadlinePassed (at admission if it cannot be met, or while waiting), kDraining, kInferenceFailed.
+  // RetryAfterOf), kDeadlinePassed (at admission if it cannot be met, or while waiting), kDraining, kInferenceFailed, kAbandoned (by Cancel).
   // Refusals are counted in ml_rejected_total here: nobody else does.
-  virtual void Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) = 0;
+  virtual Ticket Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) = 0;
+
+  // Nobody waits for the answer any more: takes what still waits of the request out of the queue and calls its `done`
+  // with kAbandoned, on the calling thread. Where nothing of it waits there is no work to save, and its answer comes as
+  // usual. Nothing happens where it has been answered.
+  virtual void Cancel(const Ticket& ticket) = 0;
 
   // The same, blocking. Not from inside a `done`.
   absl::StatusOr<ClassifyResult> Classify(std::span<const TextInput> inputs, const ClassifyOptions& options);
@@ -79,6 +91,13 @@ class Engine {
   // answered with kDraining. Returns true if everything was answered within the time, by the model. May be called
   // again.
   virtual bool Drain(Duration timeout) = 0;
+
+  // Gives the backends called `group` one more that runs a text on all cores, facts().threads of them; from now on a
+  // text that comes to an idle engine goes there (cores_policy.h). While that runs nothing else starts. It must say
+  // what the group's others say, to the bit. Any thread may call it, once for each group. Errors: kInvalidArgument,
+  // naming the group, where there is none of that name, where it has one already or no workers, or where the backend
+  // does not fit the manifest; kUnimplemented where the engine has no backends.
+  virtual absl::Status AddWide(std::string_view group, std::unique_ptr<Backend> wide);
 
   virtual EngineState state() const = 0;
   virtual const ServedModel& model() const = 0;

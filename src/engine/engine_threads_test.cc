@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <random>
+#include <thread>
 
 #include "base/thread.h"
 #include "engine/engine.h"
@@ -54,6 +55,55 @@ TEST(EngineThreads, GiveEachCallerItsOwnAnswers) {
   });
   EXPECT_EQ(metrics.counts().waits, 400);
   EXPECT_EQ(metrics.counts().queue_tokens, 0);
+}
+
+// Clients that wait, leave, or have no time; runs on one core and on all. Nothing runs beside a run on all cores.
+TEST(EngineThreads, ServeSixtyFourClientsOnOneCoreOrAll) {
+  constexpr int kClients = 64, kRequests = 20;
+  std::atomic<int> narrow = 0, wide = 0;
+  const auto narrow_hook = [&](const PackedBatch&) {
+    ++narrow;
+    std::this_thread::yield();
+    EXPECT_EQ(wide, 0);
+    --narrow;
+    return absl::OkStatus();
+  };
+  const auto wide_hook = [&](const PackedBatch&) {
+    EXPECT_EQ(wide++, 0);
+    EXPECT_EQ(narrow, 0);
+    std::this_thread::yield();
+    --wide;
+    return absl::OkStatus();
+  };
+  CountingMetrics metrics;
+  const auto model = TinyModel({.workers = 3, .hook = narrow_hook});
+  const auto engine = *Engine::Create(model, {.least_part_tokens = 1}, metrics, SystemClock());
+  ASSERT_TRUE(engine->AddWide("fake", std::make_unique<FakeBackend>(FakeFacts(), wide_hook)).ok());
+  const auto be_a_client = [&](int seed) {
+    std::mt19937 random(static_cast<unsigned>(seed));
+    for (int i = 0; i < kRequests; ++i) {
+      const std::vector<std::string> texts = RandomBatch(random);
+      const unsigned kind = random() % 8;
+      const ClassifyOptions options = {.deadline =
+                                           kind == 0 ? SystemClock().Now() + std::chrono::microseconds(random() % 2000)
+                                                     : TimePoint::max() - Duration(1)};
+      const PendingAnswer answer = SubmitAsync(*engine, texts, options);
+      if (kind == 1) engine->Cancel(answer.ticket);
+      const absl::StatusOr<ClassifyResult> result = answer.Get();
+      if (kind <= 1 && !result.ok()) {
+        EXPECT_EQ(CodeOf(result.status()), kind == 0 ? ErrorCode::kDeadlinePassed : ErrorCode::kAbandoned);
+      } else {
+        ExpectOwnAnswers(*model, texts, result);
+      }
+    }
+  };
+  be_a_client(1000);  // alone
+  OnThreads(kClients, be_a_client);
+  be_a_client(1001);
+  EXPECT_TRUE(engine->Drain(Duration::max()));
+  EXPECT_EQ(engine->state().queue_tokens, 0);
+  EXPECT_GT(metrics.counts().wide_runs, 0);
+  EXPECT_GT(metrics.counts().runs, metrics.counts().wide_runs);
 }
 
 TEST(EngineThreads, NeverHoldMoreThanTheQueuesBound) {

@@ -30,6 +30,8 @@ absl::StatusCode StatusCodeOf(ErrorCode code) {
       return absl::StatusCode::kUnavailable;
     case ErrorCode::kDeadlinePassed:
       return absl::StatusCode::kDeadlineExceeded;
+    case ErrorCode::kAbandoned:
+      return absl::StatusCode::kCancelled;
     case ErrorCode::kQueueFull:
       return absl::StatusCode::kResourceExhausted;
     case ErrorCode::kInferenceFailed:

@@ -21,6 +21,7 @@ enum class ErrorCode {
   kInferenceFailed,     // E2002
   kDeadlinePassed,      // E2003
   kUnsupportedBackend,  // E2010
+  kAbandoned,           // E4009
   kQueueFull,           // E4005
   kDraining,            // E4002
   kInternal,            // E4001

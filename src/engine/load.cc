@@ -68,6 +68,7 @@ class Loader {
       loaded.groups.back().load_time = SystemClock().Now() - start;
     }
     loaded.plan = loaded.groups.front().plan;
+    loaded.package = package_;
     loaded.model =
         std::make_shared<const ServedModel>(package_, package_->manifest(), *std::move(tokenizer_), std::move(groups));
     return loaded;
@@ -141,6 +142,17 @@ absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, co
   absl::StatusOr<LoadedModel> loaded = Loader(directory, options, open).Load();
   if (loaded.ok()) loaded->load_time = SystemClock().Now() - start;
   return loaded;
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const LoadedModel& loaded, size_t group, const BackendOpener& open) {
+  BackendPlan plan = loaded.groups[group].plan;
+  if (plan.workers < 2 || plan.backend != "onnx" || plan.precision != "int8") return nullptr;
+  plan.threads_per_worker = std::exchange(plan.workers, 1);
+  KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> wide, open(loaded.package, plan));
+  KS_RETURN_IF_ERROR(
+      WithContext(RunSelfCheck(loaded.package->manifest(), loaded.model->tokenizer(), wide),
+                  Cat(loaded.package->directory().string(), ": on ", plan.threads_per_worker, " cores")));
+  return std::move(wide.front());
 }
 
 }  // namespace ks

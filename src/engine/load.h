@@ -59,7 +59,8 @@ struct LoadedModel {
   std::shared_ptr<const ServedModel> model;
   BackendPlan plan;                 // of the first group
   std::vector<LoadedGroup> groups;  // in the order of the model's
-  Duration load_time{0};            // of all of it
+  std::shared_ptr<const Package> package;
+  Duration load_time{0};  // of all of it
 };
 
 // Opens the package in `directory`, its tokeniser and for each backend one worker a core, and holds the workers against
@@ -70,5 +71,11 @@ struct LoadedModel {
 // precision that the package does not have; whatever `open` reports.
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open);
+
+// Opens one backend more for the model's group `group`, which runs on the cores of all its workers, and holds it against
+// the self-checks: what Engine::AddWide takes. Null where none is to be had: one worker, or not int8 on "onnx" (whose
+// weights a second session shares; fp32's are copied into the runtime's layout for each). Blocks, some milliseconds.
+// Errors: as LoadModel.
+absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const LoadedModel& loaded, size_t group, const BackendOpener& open);
 
 }  // namespace ks

@@ -36,4 +36,8 @@ absl::StatusOr<LoadedModel> LoadServedModel(const std::filesystem::path& directo
   return LoadModel(directory, options, OpenServedBackends);
 }
 
+absl::StatusOr<std::unique_ptr<Backend>> OpenServedWide(const LoadedModel& loaded, size_t group) {
+  return OpenWide(loaded, group, OpenServedBackends);
+}
+
 }  // namespace ks

@@ -19,4 +19,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Backend>>> OpenServedBackends(std::sh
 // install.
 absl::StatusOr<LoadedModel> LoadServedModel(const std::filesystem::path& directory, const LoadOptions& options = {});
 
+// OpenWide over them.
+absl::StatusOr<std::unique_ptr<Backend>> OpenServedWide(const LoadedModel& loaded, size_t group);
+
 }  // namespace ks

@@ -55,6 +55,12 @@ void ExpectTheSameAloneAndInCompany(const std::filesystem::path& package, const 
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   CountingMetrics metrics;
   const auto engine = *Engine::Create(loaded->model, {}, metrics, SystemClock());
+  absl::StatusOr<std::unique_ptr<Backend>> wide = OpenServedWide(*loaded, 0);
+  ASSERT_TRUE(wide.ok()) << wide.status();
+  ASSERT_EQ(*wide != nullptr, precision == "int8");
+  if (*wide != nullptr) {
+    ASSERT_TRUE(engine->AddWide("onnx", *std::move(wide)).ok());
+  }
 
   const std::vector<std::string> texts = {"good movie", "this is not great", "bad", "awful, awful, awful!",
                                           "i love the movie"};
@@ -64,6 +70,7 @@ void ExpectTheSameAloneAndInCompany(const std::filesystem::path& package, const 
     ASSERT_TRUE(result.ok()) << result.status();
     alone.push_back(result->results[0].logits);
   }
+  EXPECT_EQ(metrics.counts().wide_runs > 0, precision == "int8") << "on all cores";
   const auto expect_same = [&] {
     const absl::StatusOr<ClassifyResult> batch = engine->Classify(Inputs(texts), {});
     ASSERT_TRUE(batch.ok()) << batch.status();

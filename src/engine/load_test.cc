@@ -47,15 +47,7 @@ class LoadTest : public ::testing::Test {
   }
 
   absl::StatusOr<LoadedModel> Load(const LoadOptions& options = {.threads = 2}) {
-    return LoadModel(directory_, options, [this](std::shared_ptr<const Package> package, const BackendPlan& plan) {
-      EXPECT_EQ(package->manifest().name, "tiny");
-      plan_ = plan;
-      std::vector<std::unique_ptr<Backend>> backends;
-      BackendFacts facts = FakeFacts();
-      facts.precision = plan.precision;
-      for (int i = 0; i < plan.workers; ++i) backends.push_back(std::make_unique<FakeBackend>(facts, hook_));
-      return backends;
-    });
+    return LoadModel(directory_, options, open_);
   }
 
   void ExpectError(absl::StatusCode code, const std::string& message, const LoadOptions& options = {.threads = 2}) {
@@ -72,6 +64,16 @@ class LoadTest : public ::testing::Test {
   std::vector<const char*> more_files_;
   FakeBackend::Hook hook_;
   BackendPlan plan_;
+  const BackendOpener open_ = [this](std::shared_ptr<const Package> package, const BackendPlan& plan) {
+    EXPECT_EQ(package->manifest().name, "tiny");
+    plan_ = plan;
+    std::vector<std::unique_ptr<Backend>> backends;
+    BackendFacts facts = FakeFacts();
+    facts.precision = plan.precision;
+    facts.threads = plan.threads_per_worker;
+    for (int i = 0; i < plan.workers; ++i) backends.push_back(std::make_unique<FakeBackend>(facts, hook_));
+    return backends;
+  };
 };
 
 TEST_F(LoadTest, GivesAModelThatAnswersAsItsPackageSays) {
@@ -223,6 +225,38 @@ TEST_F(LoadInt8Test, GivesPrecisionToOnnxAlone) {
   EXPECT_EQ(loaded->groups[1].precision_reason, "configured");
   EXPECT_EQ(loaded->model->groups()[1].shadow->facts().precision, "int8");
   EXPECT_EQ(plan_.isa, "scalar");
+}
+
+TEST_F(LoadInt8Test, OpensOneBackendMoreForAllCores) {
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded = Load({.threads = 3});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const absl::StatusOr<std::unique_ptr<Backend>> wide = OpenWide(*loaded, 0, open_);
+  ASSERT_TRUE(wide.ok()) << wide.status();
+  EXPECT_EQ((*wide)->facts().threads, 3);
+  EXPECT_EQ((*wide)->facts().precision, "int8");
+  EXPECT_EQ(plan_.workers, 1);
+}
+
+TEST_F(LoadInt8Test, OpensNoneForAllCoresWhereItWouldGainNothingOrCostAnotherCopy) {
+  WritePackage();
+  for (const LoadOptions& options : {LoadOptions{.threads = 1}, LoadOptions{.precision = "fp32", .threads = 2},
+                                     LoadOptions{.backend = "pytorch", .threads = 2}}) {
+    const absl::StatusOr<LoadedModel> loaded = Load(options);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    const absl::StatusOr<std::unique_ptr<Backend>> wide = OpenWide(*loaded, 0, open_);
+    ASSERT_TRUE(wide.ok()) << wide.status();
+    EXPECT_EQ(*wide, nullptr);
+  }
+}
+
+TEST_F(LoadInt8Test, ChecksTheBackendForAllCoresToo) {
+  WritePackage();
+  const absl::StatusOr<LoadedModel> loaded = Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  hook_ = [](const PackedBatch&) { return absl::ResourceExhaustedError("no memory"); };
+  const absl::Status status = OpenWide(*loaded, 0, open_).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("on 2 cores: self-check text 1 of 2: no memory"));
 }
 
 TEST_F(LoadTest, PassesOnWhyABackendFailed) {

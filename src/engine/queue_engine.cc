@@ -1,7 +1,7 @@
 // How it works: Submit tokenises on its caller's thread and then, in one step under the lock, admits the request whole
-// or not at all. A worker takes what its group's queue holds, up to a run's tokens, answers what has expired, and runs
-// without the lock. The last part of a request to finish answers it; the first run of it that fails answers it too, and
-// takes the rest out of the queue. Whoever sets Request::answered under the lock, and nobody else, calls its `done`.
+// or not at all. A worker takes what the scheduler gives it, answers what has expired, and runs without the lock. The last
+// part of a request to finish answers it; the first run of it that fails answers it too. Whoever gets a request back from
+// the scheduler, and nobody else, calls its `done`.
 //
 // Tested by engine_test.cc (results), admission_test.cc (refusals and deadlines) and engine_threads_test.cc.
 #include "engine/queue_engine.h"
@@ -23,13 +23,19 @@ constexpr Duration kDrainWakeUp = std::chrono::milliseconds(20);
 // The timer's longest sleep while a deadline is ahead.
 constexpr Duration kTimerWakeUp = std::chrono::hours(1);
 
-RunLimits LimitsOf(const BackendGroup& group, const EngineOptions& options) {
-  RunLimits limits = {.run_tokens = options.run_tokens};
-  for (const auto& backend : group.workers) {
-    limits.run_tokens = std::min(limits.run_tokens, backend->facts().max_tokens);
-    limits.pads = limits.pads || backend->facts().pads;
+Scheduler MakeScheduler(const ServedModel& model, const EngineOptions& options) {
+  std::vector<Scheduler::GroupLimits> groups;
+  for (const BackendGroup& group : model.groups()) {
+    RunLimits run = {.run_tokens = options.run_tokens};
+    for (const auto& backend : group.workers) {
+      run.run_tokens = std::min(run.run_tokens, backend->facts().max_tokens);
+      run.pads = run.pads || backend->facts().pads;
+    }
+    groups.push_back({.run = run, .workers = static_cast<int>(group.workers.size())});
   }
-  return limits;
+  return Scheduler(groups, {.max_queue_tokens = options.max_queue_tokens,
+                            .least_wide_tokens = options.least_wide_tokens,
+                            .least_part_tokens = options.least_part_tokens});
 }
 
 int64_t WholeMilliseconds(Duration duration) {
@@ -44,10 +50,11 @@ QueueEngine::QueueEngine(std::shared_ptr<const ServedModel> model, const EngineO
       options_(options),
       metrics_(metrics),
       clock_(clock),
-      router_(model_->groups(), options_.routing) {
+      router_(model_->groups(), options_.routing),
+      scheduler_(MakeScheduler(*model_, options_)),
+      groups_(model_->groups().size()) {
   for (size_t g = 0; g < model_->groups().size(); ++g) {
     const BackendGroup& group = model_->groups()[g];
-    groups_.emplace_back(LimitsOf(group, options_), static_cast<int>(group.workers.size()));
     wake_.emplace_back();
     for (const auto& backend : group.workers) {
       auto worker = std::make_unique<Worker>();
@@ -84,17 +91,29 @@ QueueEngine::~QueueEngine() {
   for (const auto& worker : workers_) worker->thread->Join();
 }
 
-void QueueEngine::Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) {
+Engine::Ticket QueueEngine::Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) {
   absl::StatusOr<std::shared_ptr<Request>> request = Prepare(inputs, options);
   absl::Status status = request.status();
   if (status.ok()) {
     (*request)->done = std::move(done);
     status = Admit(*request);
-    if (status.ok()) return;
+    if (status.ok()) return *request;
     done = std::move((*request)->done);
   }
   CountRefusal(status);
   done(std::move(status));
+  return {};
+}
+
+void QueueEngine::Cancel(const Ticket& ticket) {
+  const std::shared_ptr<Request> request = ticket.lock();
+  if (request == nullptr) return;
+  {
+    MutexLock lock(mutex_);
+    if (!scheduler_.Cancel(*request)) return;
+    ShowQueue();
+  }
+  Fail(*request, MakeError(ErrorCode::kAbandoned, "the client left while the request waited"));
 }
 
 // Everything that needs no lock, cheapest refusals first.
@@ -118,7 +137,7 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
   request->deadline = DeadlineOf(options.deadline, start);
   {
     MutexLock lock(mutex_);
-    KS_RETURN_IF_ERROR(CanAdmit(groups_[group], 1, start, request->deadline));
+    KS_RETURN_IF_ERROR(scheduler_.CanAdmit(group, 1, start, request->deadline));
   }
 
   const EncodeLimits limits = {.window = model_->manifest().window,
@@ -133,43 +152,18 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
 }
 
 absl::Status QueueEngine::Admit(const std::shared_ptr<Request>& request) {
-  const int64_t tokens = request->inputs.tokens();
-  bool for_several = false;
+  const size_t group = request->group;
   {
     MutexLock lock(mutex_);
-    Group& group = groups_[request->group];
-    request->admitted = clock_.Now();
-    KS_RETURN_IF_ERROR(CanAdmit(group, tokens, request->admitted, request->deadline));
-    AddQueueTokens(tokens);
+    const TimePoint now = clock_.Now();
+    KS_RETURN_IF_ERROR(scheduler_.CanAdmit(group, request->inputs.tokens(), now, request->deadline));
+    scheduler_.Admit(request, now);
     ++unanswered_;
-    for_several = tokens > group.queue.limits().run_tokens;
-    group.queue.Add(request);
-    if (group.idle_workers == 0) WakeTimerFor(group.queue);  // otherwise a worker takes it at once
+    ShowQueue();
+    const bool starts_at_once = groups_[group].idle_workers > 0 && scheduler_.HasWork(group);
+    if (!starts_at_once) WakeTimer();
   }
-  CondVar& wake = wake_[request->group];
-  for_several ? wake.NotifyAll() : wake.NotifyOne();
-  return absl::OkStatus();
-}
-
-// The time a request needs is a lower bound, so that nothing is refused that could be done: what already runs counts as
-// finished, and bulk requests do not stand in the way of a short one.
-absl::Status QueueEngine::CanAdmit(const Group& group, int64_t tokens, TimePoint now, TimePoint deadline) const {
-  if (draining_) return MakeError(ErrorCode::kDraining, "the server is shutting down");
-  if (Expired(deadline, now)) return MakeError(ErrorCode::kDeadlinePassed, "the deadline has passed");
-
-  const bool is_short = LaneOf(tokens, group.queue.limits().run_tokens) == Lane::kShort;
-  const int64_t ahead = is_short ? group.queue.tokens(Lane::kShort) : group.queue.tokens();
-  if (queue_tokens_ + tokens > options_.max_queue_tokens) {
-    const auto drained = std::chrono::ceil<std::chrono::seconds>(group.meter.TimeFor(group.queue.tokens()));
-    return MakeQueueFull(Cat("the queue holds ", queue_tokens_, " tokens of ", options_.max_queue_tokens,
-                             " (max-queue-tokens): no room for ", tokens, tokens == 1 ? " more" : " more tokens"),
-                         drained);
-  }
-  const Duration needed = group.meter.TimeFor(ahead + tokens);
-  if (needed > deadline - now) {
-    return MakeError(ErrorCode::kDeadlinePassed, Cat("the deadline is in ", WholeMilliseconds(deadline - now),
-                                                     " ms, the queue needs ", WholeMilliseconds(needed), " ms"));
-  }
+  wake_[group].NotifyOne();  // whoever takes less than all wakes the next
   return absl::OkStatus();
 }
 
@@ -182,8 +176,8 @@ absl::Status QueueEngine::Precheck(TimePoint deadline) const {
   absl::Status status;
   {
     MutexLock lock(mutex_);
-    for (const Group& group : groups_) {  // the request may be for any of them
-      status = CanAdmit(group, 1, now, DeadlineOf(deadline, now));
+    for (size_t group = 0; group < groups_.size(); ++group) {  // the request may be for any of them
+      status = scheduler_.CanAdmit(group, 1, now, DeadlineOf(deadline, now));
       if (status.ok()) return status;
     }
   }
@@ -201,6 +195,8 @@ void QueueEngine::CountRefusal(const absl::Status& status) const {
       return metrics_.CountRejected(RejectReason::kDraining);
     case ErrorCode::kBatchTooBig:
       return metrics_.CountRejected(RejectReason::kTooLarge);
+    case ErrorCode::kAbandoned:
+      return metrics_.CountRejected(RejectReason::kAbandoned);
     default:
       return;  // the caller's mistakes and our failures are no refusals
   }
@@ -209,7 +205,7 @@ void QueueEngine::CountRefusal(const absl::Status& status) const {
 void QueueEngine::Work(size_t worker) {
   while (const std::optional<Step> step = NextStep(worker)) {
     FailExpired(step->expired);
-    if (!step->run.empty()) Execute(worker, step->run);
+    if (step->backend != nullptr) Execute(worker, *step);
   }
 }
 
@@ -217,22 +213,22 @@ std::optional<QueueEngine::Step> QueueEngine::NextStep(size_t worker) {
   const size_t index = workers_[worker]->group;
   MutexLock lock(mutex_);
   Group& group = groups_[index];
-  WaitQueue& queue = group.queue;
   ++group.idle_workers;
-  while (queue.empty() && !stopping_) wake_[index].Wait(mutex_);
+  while (!scheduler_.HasWork(index) && !stopping_) wake_[index].Wait(mutex_);
   --group.idle_workers;
-  if (queue.empty()) return std::nullopt;
+  if (!scheduler_.HasWork(index)) return std::nullopt;
 
   const TimePoint now = clock_.Now();
   Step step;
-  step.expired = TakeExpired(queue, now);
-  step.run = queue.TakeRun(now);
-  for (const RunSlice& slice : step.run) {
-    StageTimes& times = slice.request->times;
-    times.queue = std::max(times.queue, now - slice.request->admitted);
+  step.expired = scheduler_.TakeExpired(now);
+  if (scheduler_.HasWork(index)) {
+    step.run = scheduler_.Start(index, now);
+    step.backend = step.run.wide ? group.wide.get() : workers_[worker]->backend;
+    running_since_[worker] = now;
   }
-  if (!step.run.empty()) running_since_[worker] = now;
-  WakeTimerFor(queue);
+  ShowQueue();
+  WakeTimer();
+  if (scheduler_.HasWork(index)) wake_[index].NotifyOne();
   return step;
 }
 
@@ -244,11 +240,11 @@ std::optional<std::vector<std::shared_ptr<Request>>> QueueEngine::NextExpired() 
   MutexLock lock(mutex_);
   while (!stopping_) {
     const TimePoint now = clock_.Now();
-    TimePoint next = TimePoint::max();
-    for (Group& group : groups_) {
-      if (auto expired = TakeExpired(group.queue, now); !expired.empty()) return expired;
-      next = std::min(next, group.queue.first_deadline());
+    if (auto expired = scheduler_.TakeExpired(now); !expired.empty()) {
+      ShowQueue();
+      return expired;
     }
+    const TimePoint next = scheduler_.first_deadline();
     timer_wakes_at_ = next;
     if (next == TimePoint::max()) {
       timer_wake_.Wait(mutex_);
@@ -259,35 +255,29 @@ std::optional<std::vector<std::shared_ptr<Request>>> QueueEngine::NextExpired() 
   return std::nullopt;
 }
 
-void QueueEngine::WakeTimerFor(const WaitQueue& queue) {
-  if (queue.first_deadline() >= timer_wakes_at_) return;
-  timer_wakes_at_ = queue.first_deadline();
+void QueueEngine::WakeTimer() {
+  const TimePoint first = scheduler_.first_deadline();
+  if (first >= timer_wakes_at_) return;
+  timer_wakes_at_ = first;
   timer_wake_.NotifyOne();
 }
 
-std::vector<std::shared_ptr<Request>> QueueEngine::TakeExpired(WaitQueue& queue, TimePoint now) {
-  const int64_t waiting = queue.tokens();
-  std::vector<std::shared_ptr<Request>> expired = queue.TakeExpired(now);
-  Withdraw(expired, waiting - queue.tokens());
-  return expired;
-}
-
-void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
+void QueueEngine::Execute(size_t worker, const Step& step) {
   Worker& self = *workers_[worker];
-  const PackedBatch batch = self.buffers.Pack(run);
+  const PackedBatch batch = self.buffers.Pack(step.run.slices);
   const TimePoint start = clock_.Now();
-  const absl::StatusOr<Logits> logits = self.backend->Run(batch);
+  const absl::StatusOr<Logits> logits = step.backend->Run(batch);
   const Duration duration = clock_.Now() - start;
-  metrics_.ObserveRun(static_cast<int>(self.group), duration, batch.sequences(), batch.tokens());
+  metrics_.ObserveRun(static_cast<int>(self.group), duration, batch.sequences(), batch.tokens(), step.run.wide);
 
   absl::Status status = logits.status();
-  if (status.ok()) status = Scatter(*logits, model_->spec().num_labels(), run);
-  for (const RunSlice& slice : run) {
+  if (status.ok()) status = Scatter(*logits, model_->spec().num_labels(), step.run.slices);
+  for (const RunSlice& slice : step.run.slices) {
     const auto first = slice.request->part_runs.begin() + slice.first_part;
     std::fill_n(first, slice.parts, PartRun{duration, false});
     first->first_of_slice = true;
   }
-  for (const auto& request : FinishRun(worker, run, batch.tokens(), duration, status.ok())) {
+  for (const auto& request : FinishRun(worker, step.run, duration, status.ok())) {
     if (status.ok()) {
       Succeed(request);
     } else {
@@ -296,28 +286,14 @@ void QueueEngine::Execute(size_t worker, std::span<const RunSlice> run) {
   }
 }
 
-std::vector<std::shared_ptr<Request>> QueueEngine::FinishRun(size_t worker, std::span<const RunSlice> run, int tokens,
+std::vector<std::shared_ptr<Request>> QueueEngine::FinishRun(size_t worker, const Scheduler::Run& run,
                                                              Duration duration, bool ok) {
-  std::vector<std::shared_ptr<Request>> finished;
   MutexLock lock(mutex_);
-  Group& group = groups_[workers_[worker]->group];
   running_since_[worker].reset();
-  AddQueueTokens(-tokens);
-  if (ok) group.meter.AddRun(tokens, duration);
-  for (const RunSlice& slice : run) {
-    Request& request = *slice.request;
-    if (request.answered) continue;  // expired, or failed in another run
-    request.times.infer += duration;
-    request.unfinished_parts -= slice.parts;
-    if (!ok) {
-      const int64_t waiting = group.queue.tokens();
-      group.queue.Remove(request);
-      AddQueueTokens(group.queue.tokens() - waiting);
-    }
-    if (!ok || request.unfinished_parts == 0) {
-      request.answered = true;
-      finished.push_back(slice.request);
-    }
+  auto finished = scheduler_.Finish(workers_[worker]->group, run, duration, ok);
+  ShowQueue();
+  for (size_t g = 0; run.wide && g < groups_.size(); ++g) {
+    if (scheduler_.HasWork(g)) wake_[g].NotifyOne();
   }
   return finished;
 }
@@ -360,23 +336,13 @@ void QueueEngine::Answer(Request& request, absl::StatusOr<ClassifyResult> result
   if (--unanswered_ == 0) idle_.NotifyAll();
 }
 
-void QueueEngine::Withdraw(std::span<const std::shared_ptr<Request>> requests, int64_t waiting_tokens) {
-  for (const auto& request : requests) request->answered = true;
-  if (!requests.empty()) AddQueueTokens(-waiting_tokens);
-}
-
-void QueueEngine::AddQueueTokens(int64_t tokens) {
-  queue_tokens_ += tokens;
-  metrics_.SetQueue(queue_tokens_, options_.max_queue_tokens);
-}
-
 bool QueueEngine::Drain(Duration timeout) {
   const TimePoint end = AddSaturated(clock_.Now(), timeout);
   std::vector<std::shared_ptr<Request>> dropped;
   bool all_answered = false;
   {
     MutexLock lock(mutex_);
-    draining_ = true;
+    scheduler_.BeginDrain();
     while (unanswered_ > 0 && !Expired(end, clock_.Now())) {
       if (end == TimePoint::max()) {
         idle_.Wait(mutex_);
@@ -385,12 +351,8 @@ bool QueueEngine::Drain(Duration timeout) {
       }
     }
     all_answered = unanswered_ == 0;
-    for (Group& group : groups_) {
-      const int64_t waiting = group.queue.tokens();
-      const auto rest = group.queue.TakeAll();
-      Withdraw(rest, waiting);
-      dropped.insert(dropped.end(), rest.begin(), rest.end());
-    }
+    dropped = scheduler_.TakeAll();
+    ShowQueue();
   }
   for (const auto& request : dropped) {
     Fail(*request, MakeError(ErrorCode::kDraining, "the server shut down before the request's turn came"));
@@ -398,12 +360,32 @@ bool QueueEngine::Drain(Duration timeout) {
   return all_answered;
 }
 
+absl::Status QueueEngine::AddWide(std::string_view name, std::unique_ptr<Backend> wide) {
+  KS_RETURN_IF_ERROR(WithContext(CheckBackend(wide->facts(), model_->manifest()), Cat("backend ", name, ", wide")));
+  const auto is_it = [&](const BackendGroup& group) { return group.name == name; };
+  const auto found = std::ranges::find_if(model_->groups(), is_it);
+  if (found == model_->groups().end()) return InvalidArgument("wide: the model has no backend ", name);
+  if (found->workers.empty()) return InvalidArgument("wide: backend ", name, " answers nothing, it only shadows");
+  MutexLock lock(mutex_);
+  const auto index = static_cast<size_t>(found - model_->groups().begin());
+  Group& group = groups_[index];
+  if (group.wide != nullptr) return InvalidArgument("wide: backend ", name, " has one already");
+  if (wide->facts().max_tokens < scheduler_.queue(index).limits().run_tokens) {
+    return InvalidArgument("wide: backend ", name, ": max_tokens: expected at least ",
+                           scheduler_.queue(index).limits().run_tokens, " as the workers run, found ",
+                           wide->facts().max_tokens);
+  }
+  group.wide = std::move(wide);
+  scheduler_.SetHasWide(index);
+  return absl::OkStatus();
+}
+
 EngineState QueueEngine::state() const {
   const TimePoint now = clock_.Now();
   MutexLock lock(mutex_);
-  EngineState state = {.draining = draining_,
-                       .queue_tokens = queue_tokens_,
-                       .tokens_per_second = groups_.front().meter.tokens_per_second()};
+  EngineState state = {.draining = scheduler_.draining(),
+                       .queue_tokens = scheduler_.queue_tokens(),
+                       .tokens_per_second = scheduler_.tokens_per_second(0)};
   for (const std::optional<TimePoint>& since : running_since_) {
     state.stalled = state.stalled || (since.has_value() && now - *since > options_.stall_timeout);
   }

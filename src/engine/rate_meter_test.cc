@@ -39,6 +39,27 @@ TEST(RateMeter, IsNotLoweredBySmallRunsButRaised) {
   EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 1800);
 }
 
+TEST(RateMeter, SaysHowLongAQueueTakesFromTheFirstFullRunOn) {
+  RateMeter meter(512, 2);
+  meter.AddRun(8, milliseconds(1));
+  EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 16'000);
+  EXPECT_EQ(meter.TimeFor(1'000'000), Duration::zero()) << "a short text is no measure of a queue";
+  meter.AddRun(256, milliseconds(4));
+  EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 128'000) << "not a little more than before";
+  EXPECT_EQ(meter.TimeFor(256'000), seconds(2));
+}
+
+TEST(RateMeter, IsNotLoweredByAWideRun) {
+  RateMeter meter(512, 4);
+  meter.AddRun(256, milliseconds(2), true);
+  EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 128'000) << "it had the cores of all workers";
+  EXPECT_EQ(meter.TimeFor(1000), Duration::zero());
+  meter.AddRun(512, milliseconds(8));
+  EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 256'000);
+  for (int i = 0; i < 40; ++i) meter.AddRun(512, milliseconds(4), true);
+  EXPECT_DOUBLE_EQ(meter.tokens_per_second(), 256'000);
+}
+
 TEST(RateMeter, IgnoresRunsWithoutADuration) {
   RateMeter meter(512, 1);
   meter.AddRun(512, Duration::zero());
@@ -47,7 +68,7 @@ TEST(RateMeter, IgnoresRunsWithoutADuration) {
 
 TEST(RateMeter, NeverPromisesMoreThanAnHour) {
   RateMeter meter(512, 1);
-  meter.AddRun(1, seconds(1000));
+  meter.AddRun(512, seconds(512'000));
   EXPECT_EQ(meter.TimeFor(INT64_MAX), seconds(3600));
 }
 

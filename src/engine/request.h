@@ -29,6 +29,7 @@ struct Request {
   int top_k = 0;
   TimePoint admitted;
   TimePoint deadline;
+  bool came_alone = false;  // when it was admitted nothing waited and nothing ran
   std::function<void(absl::StatusOr<ClassifyResult>)> done;
 
   // Written by the workers, each at the parts that it took; no two take the same. P = parts, C = labels.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "backend/backend.h"
 #include "package/package.h"
 #include "text/tokenizer.h"
@@ -18,6 +19,10 @@ struct BackendGroup {
   std::vector<std::unique_ptr<Backend>> workers;  // that answer; none where the kind only shadows
   std::unique_ptr<Backend> shadow = nullptr;      // one more, that runs answered requests again; null: none
 };
+
+// Whether a backend can run what `manifest` describes: kInvalidArgument naming the fact (max_tokens, classes) that does
+// not fit.
+absl::Status CheckBackend(const BackendFacts& facts, const Manifest& manifest);
 
 class ServedModel {
  public:

@@ -33,10 +33,12 @@ std::vector<WaitingRequest> WaitQueue::HeadOf(Lane lane_of) {
   return head;
 }
 
-std::vector<RunSlice> WaitQueue::TakeRun(TimePoint now) {
+std::vector<RunSlice> WaitQueue::TakeRun(TimePoint now, int goal_tokens) {
   const std::vector<WaitingRequest> short_lane = HeadOf(Lane::kShort);
   const std::vector<WaitingRequest> bulk_lane = HeadOf(Lane::kBulk);
-  const RunPlan plan = PlanRun({short_lane, bulk_lane, bulk_credit_tokens_}, now, limits_);
+  RunLimits limits = limits_;
+  limits.goal_tokens = goal_tokens;
+  const RunPlan plan = PlanRun({short_lane, bulk_lane, bulk_credit_tokens_}, now, limits);
   bulk_credit_tokens_ = plan.bulk_credit_tokens;
 
   // The plan's indices count from the heads as they are now, so each lane is walked once, forwards.
@@ -68,9 +70,11 @@ std::vector<std::shared_ptr<Request>> WaitQueue::TakeExpired(TimePoint now) {
 }
 
 void WaitQueue::Remove(const Request& request) {
-  const auto is_it = [&](const Entry& entry) { return entry.request.get() == &request; };
-  Entries& entries = lane(LaneOf(request.inputs.tokens(), limits_.run_tokens));
-  if (const auto entry = std::ranges::find_if(entries, is_it); entry != entries.end()) Extract(entry);
+  for (auto [at, end] = deadlines_.equal_range(request.deadline); at != end; ++at) {
+    if (at->second->request.get() != &request) continue;
+    Extract(at->second);
+    return;
+  }
 }
 
 std::vector<std::shared_ptr<Request>> WaitQueue::TakeAll() {
@@ -79,6 +83,12 @@ std::vector<std::shared_ptr<Request>> WaitQueue::TakeAll() {
     while (!entries.empty()) all.push_back(Extract(entries.begin()));
   }
   return all;
+}
+
+WaitQueue::Lone WaitQueue::lone() const {
+  if (lanes_[0].size() + lanes_[1].size() != 1) return {};
+  const Entry& entry = lanes_[lanes_[0].empty() ? 1 : 0].front();
+  return {entry.request.get(), entry.request->inputs.parts() - entry.next_part};
 }
 
 std::shared_ptr<Request> WaitQueue::Extract(Entries::iterator entry) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -22,13 +23,13 @@ class WaitQueue {
 
   void Add(std::shared_ptr<Request> request);
 
-  // Takes the parts of one run, as PlanRun says. Empty only if nothing unexpired waits.
-  std::vector<RunSlice> TakeRun(TimePoint now);
+  // Takes the parts of one run of about `goal_tokens`, as PlanRun says. Empty only if nothing unexpired waits.
+  std::vector<RunSlice> TakeRun(TimePoint now, int goal_tokens = std::numeric_limits<int>::max());
 
   // Takes every request whose deadline has passed, with what is left of it. Cheap where there is none.
   std::vector<std::shared_ptr<Request>> TakeExpired(TimePoint now);
 
-  // Takes what is left of one request, if anything is. Linear in the requests before it.
+  // Takes what is left of one request, if anything is. Linear in the requests with its deadline.
   void Remove(const Request& request);
 
   // Takes everything, oldest first in each lane.
@@ -36,6 +37,13 @@ class WaitQueue {
 
   // Of everything that waits; max() where nothing does.
   TimePoint first_deadline() const { return deadlines_.empty() ? TimePoint::max() : deadlines_.begin()->first; }
+
+  // The request that waits, if one alone does, and how many of its parts; null and 0 otherwise.
+  struct Lone {
+    const Request* request = nullptr;
+    int parts = 0;
+  };
+  Lone lone() const;
 
   bool empty() const { return lanes_[0].empty() && lanes_[1].empty(); }
   // Of parts that wait.

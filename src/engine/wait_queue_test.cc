@@ -43,6 +43,29 @@ TEST(WaitQueue, IsEmptyAtFirst) {
   EXPECT_THAT(queue.TakeExpired(kNow), IsEmpty());
 }
 
+TEST(WaitQueue, StopsARunAtItsGoal) {
+  WaitQueue queue({.run_tokens = 100});
+  for (int i = 0; i < 3; ++i) queue.Add(MakeRequest({20}));
+  EXPECT_EQ(queue.TakeRun(kNow, 40).size(), 2u);
+  EXPECT_EQ(queue.tokens(), 20);
+}
+
+TEST(WaitQueue, KnowsWhatWaitsAlone) {
+  WaitQueue queue({.run_tokens = 100});
+  EXPECT_EQ(queue.lone().request, nullptr);
+  const auto bulk = MakeRequest({60, 60, 60});
+  queue.Add(bulk);
+  EXPECT_EQ(queue.lone().request, bulk.get());
+  EXPECT_EQ(queue.lone().parts, 3);
+  TakeRun(queue);
+  EXPECT_EQ(queue.lone().parts, 2);
+  queue.Add(MakeRequest({5}));
+  EXPECT_EQ(queue.lone().request, nullptr);
+  EXPECT_EQ(queue.lone().parts, 0);
+  TakeRun(queue);
+  EXPECT_EQ(queue.lone().request, bulk.get()) << "whichever lane it waits in";
+}
+
 TEST(WaitQueue, GivesEachPartOnceAndInOrder) {
   WaitQueue queue({.run_tokens = 100});
   const auto bulk = MakeRequest({60, 60, 60});

@@ -8,7 +8,7 @@
 namespace ks {
 namespace {
 
-constexpr std::array<WireErrorRow, 21> kRows = {{
+constexpr std::array<WireErrorRow, 22> kRows = {{
     {WireError::kBadBody, "E1001", 400, "not HTTP or not JSON"},
     {WireError::kInvalidInput, "E1001", 422, "invalid input"},
     {WireError::kTextTooLong, "E1002", 422, "text too long"},
@@ -27,6 +27,7 @@ constexpr std::array<WireErrorRow, 21> kRows = {{
     {WireError::kQueueFull, "E4005", 429, "queue full"},
     {WireError::kMethodNotAllowed, "E4006", 405, "method not allowed"},
     {WireError::kRequestTimeout, "E4008", 408, "request timeout"},
+    {WireError::kAbandoned, "E4009", 499, "client left"},
     {WireError::kBodyTooLarge, "E4010", 413, "body too large"},
     {WireError::kUnsupportedMediaType, "E4011", 415, "unsupported media type"},
     {WireError::kHeaderTooLarge, "E4012", 431, "header too large"},
@@ -68,6 +69,8 @@ WireError WireErrorOf(ErrorCode code) {
       return WireError::kDeadlinePassed;
     case ErrorCode::kUnsupportedBackend:
       return WireError::kUnsupportedBackend;
+    case ErrorCode::kAbandoned:
+      return WireError::kAbandoned;
     case ErrorCode::kQueueFull:
       return WireError::kQueueFull;
     case ErrorCode::kDraining:

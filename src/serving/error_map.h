@@ -32,6 +32,7 @@ enum class WireError {
   kQueueFull,
   kMethodNotAllowed,
   kRequestTimeout,
+  kAbandoned,
   kBodyTooLarge,
   kUnsupportedMediaType,
   kHeaderTooLarge,

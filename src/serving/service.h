@@ -81,9 +81,10 @@ class Service {
   // kUnsupportedBackend naming those that a request may name where `backend` is another.
   absl::Status CheckBackend(std::string_view backend) const;
   // Engine::Submit; the texts are checked before, by CheckText.
-  void Classify(std::span<const TextInput> inputs, const ClassifyOptions& options, Engine::Done done) {
-    engine_.Submit(inputs, options, std::move(done));
+  Engine::Ticket Classify(std::span<const TextInput> inputs, const ClassifyOptions& options, Engine::Done done) {
+    return engine_.Submit(inputs, options, std::move(done));
   }
+  void Cancel(const Engine::Ticket& ticket) { engine_.Cancel(ticket); }
   // A new id for an answered text, remembered for feedback.
   std::string RememberPrediction(const Classification& result, std::string_view backend);
   // Counts a request that a limit on its size refused.

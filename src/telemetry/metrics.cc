@@ -44,10 +44,11 @@ Buckets PowersOfTwo(int from, int to) {
   return buckets;
 }
 
-constexpr std::array<std::pair<RejectReason, const char*>, 4> kReasons = {{{RejectReason::kQueueFull, "queue_full"},
+constexpr std::array<std::pair<RejectReason, const char*>, 5> kReasons = {{{RejectReason::kQueueFull, "queue_full"},
                                                                            {RejectReason::kDeadline, "deadline"},
                                                                            {RejectReason::kDraining, "draining"},
-                                                                           {RejectReason::kTooLarge, "too_large"}}};
+                                                                           {RejectReason::kTooLarge, "too_large"},
+                                                                           {RejectReason::kAbandoned, "abandoned"}}};
 constexpr std::array<std::pair<ShadowOutcome, const char*>, 3> kShadowOutcomes = {
     {{ShadowOutcome::kCompared, "compared"}, {ShadowOutcome::kDropped, "dropped"}, {ShadowOutcome::kFailed, "failed"}}};
 constexpr std::array kStatusesAtZero = {200, 422, 429, 503};
@@ -75,6 +76,8 @@ class ModelMetricsImpl final : public ModelMetrics {
   ModelMetricsImpl(prometheus::Registry& registry, const ModelSeries& series)
       : series_(series), registration_(registry), of_model_{{"model", series.model}} {
     auto& runs = registration_.Histograms("ml_inference_duration_seconds", "Duration of one run of a backend.");
+    auto& sessions =
+        registration_.Counters("ml_runs_total", "Runs, on one core (session narrow) or on all of them (wide).");
     auto& loads =
         registration_.Gauges("ml_model_load_duration_seconds", "Time from opening the package to a warm backend.");
     auto& predictions = registration_.Counters("ml_predictions_total", "Texts answered, by the label they got.");
@@ -86,6 +89,13 @@ class ModelMetricsImpl final : public ModelMetrics {
       const Labels of_backend = {{"model", series.model}, {"backend", name}};
       PerBackend& backend = backends_.emplace_back();
       backend.run_seconds = &runs.Add(of_backend, DurationBuckets());
+      const auto of_session = [&](const char* session) {
+        Labels labels = of_backend;
+        labels["session"] = session;
+        return &sessions.Add(labels);
+      };
+      backend.narrow_runs = of_session("narrow");
+      backend.wide_runs = of_session("wide");
       backend.load_seconds = &loads.Add(of_backend);
       for (const std::string& label : series.labels) {
         Labels labels = of_backend;
@@ -109,8 +119,9 @@ class ModelMetricsImpl final : public ModelMetrics {
     other_score_ = &disagreements.Add({{"model", series.model}, {"kind", "score"}});
   }
 
-  void ObserveRun(int backend, Duration duration, int sequences, int tokens) override {
+  void ObserveRun(int backend, Duration duration, int sequences, int tokens, bool wide) override {
     At(backend).run_seconds->Observe(Seconds(duration));
+    (wide ? At(backend).wide_runs : At(backend).narrow_runs)->Increment();
     batch_size_.Observe(sequences);
     batch_tokens_.Observe(tokens);
   }
@@ -177,6 +188,8 @@ class ModelMetricsImpl final : public ModelMetrics {
  private:
   struct PerBackend {
     Histogram* run_seconds = nullptr;
+    Counter* narrow_runs = nullptr;
+    Counter* wide_runs = nullptr;
     Gauge* load_seconds = nullptr;
     std::vector<Counter*> predictions;  // [label]
     int64_t feedback = 0;               // under mutex_

@@ -14,7 +14,7 @@
 
 namespace ks {
 
-enum class RejectReason { kQueueFull, kDeadline, kDraining, kTooLarge };
+enum class RejectReason { kQueueFull, kDeadline, kDraining, kTooLarge, kAbandoned };
 
 // What became of a text that was to be run through a second backend as well.
 enum class ShadowOutcome { kCompared, kDropped, kFailed };
@@ -40,8 +40,8 @@ struct ModelSeries {
 class ModelMetrics {
  public:
   virtual ~ModelMetrics() = default;
-  // One Backend::Run: its duration, and the sequences and tokens that it held.
-  virtual void ObserveRun(int backend, Duration duration, int sequences, int tokens) = 0;
+  // One Backend::Run: its duration, the sequences and tokens that it held, and whether it had all cores (`wide`) or one.
+  virtual void ObserveRun(int backend, Duration duration, int sequences, int tokens, bool wide) = 0;
   virtual void ObserveQueueWait(Duration wait) = 0;
   // One text answered; `tokens` that ran for it, `confidence` the score of its label, in [0, 1].
   virtual void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) = 0;

@@ -49,6 +49,7 @@ TEST(Metrics, RegistersEverySeriesOfAModelAtZero) {
                              R"(ml_rejected_total{model="tiny",reason="deadline"})",
                              R"(ml_rejected_total{model="tiny",reason="draining"})",
                              R"(ml_rejected_total{model="tiny",reason="too_large"})",
+                             R"(ml_rejected_total{model="tiny",reason="abandoned"})",
                              R"(ml_shadow_texts_total{model="tiny",outcome="compared"})",
                              R"(ml_shadow_texts_total{model="tiny",outcome="dropped"})",
                              R"(ml_shadow_texts_total{model="tiny",outcome="failed"})",
@@ -86,13 +87,15 @@ TEST(Metrics, ComparesTwoBackendsFromTheFirstSampleOn) {
 TEST(Metrics, CountsRunsAndPredictions) {
   Metrics metrics;
   ModelMetrics& model = metrics.AddModel(kSeries);
-  model.ObserveRun(0, milliseconds(3), 4, 60);
+  model.ObserveRun(0, milliseconds(3), 4, 60, true);
   model.CountPrediction(0, 1, 0.97, 15, true);
   model.CountPrediction(1, 0, 0.55, 5, false);
   model.ObserveQueueWait(milliseconds(1));
   model.SetQueue(60, 1000);
   EXPECT_EQ(Sample(metrics, R"(ml_inference_duration_seconds_bucket{backend="onnx",model="tiny",le="0.002"})"), 0);
   EXPECT_EQ(Sample(metrics, R"(ml_inference_duration_seconds_bucket{backend="onnx",model="tiny",le="0.004"})"), 1);
+  EXPECT_EQ(Sample(metrics, R"(ml_runs_total{backend="onnx",model="tiny",session="wide"})"), 1);
+  EXPECT_EQ(Sample(metrics, R"(ml_runs_total{backend="onnx",model="tiny",session="narrow"})"), 0);
   EXPECT_EQ(Sample(metrics, R"(ml_batch_size_sum{model="tiny"})"), 4);
   EXPECT_EQ(Sample(metrics, R"(ml_batch_tokens_sum{model="tiny"})"), 60);
   EXPECT_EQ(Sample(metrics, R"(ml_predictions_total{backend="onnx",label="POS",model="tiny"})"), 1);

@@ -98,6 +98,11 @@ void FakeGate::WaitForArrivals(int count) {
   while (arrivals_ < count) changed_.Wait(mutex_);
 }
 
+int FakeGate::arrivals() const {
+  MutexLock lock(mutex_);
+  return arrivals_;
+}
+
 void FakeGate::Wait() {
   MutexLock lock(mutex_);
   ++arrivals_;

@@ -70,11 +70,13 @@ class FakeGate {
   void Open() KS_EXCLUDES(mutex_);
   // Blocks until `count` runs in all have come to the gate, those that passed included.
   void WaitForArrivals(int count) KS_EXCLUDES(mutex_);
+  // Runs that have come so far.
+  int arrivals() const KS_EXCLUDES(mutex_);
 
  private:
   void Wait() KS_EXCLUDES(mutex_);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   bool open_ KS_GUARDED_BY(mutex_) = false;
   int arrivals_ KS_GUARDED_BY(mutex_) = 0;

@@ -93,6 +93,7 @@ TEST(FakeGate, LetsAsManyPassAsTold) {
   Thread first("first", [&] { run(one); });
   Thread second("second", [&] { run(two); });
   gate.WaitForArrivals(2);
+  EXPECT_EQ(gate.arrivals(), 2);
   EXPECT_EQ(done.load(), 0);
   gate.LetOnePass();
   while (one.runs() + two.runs() == 0) std::this_thread::yield();

@@ -98,13 +98,14 @@ absl::StatusOr<ClassifyResult> PendingAnswer::Get() const {
 
 PendingAnswer SubmitAsync(Engine& engine, const std::vector<std::string>& texts, const ClassifyOptions& options) {
   PendingAnswer answer;
-  engine.Submit(Inputs(texts), options, answer.done());
+  answer.ticket = engine.Submit(Inputs(texts), options, answer.done());
   return answer;
 }
 
-void CountingMetrics::ObserveRun(int, Duration, int sequences, int tokens) {
+void CountingMetrics::ObserveRun(int, Duration, int sequences, int tokens, bool wide) {
   MutexLock lock(mutex_);
   ++counts_.runs;
+  counts_.wide_runs += wide ? 1 : 0;
   counts_.run_sequences += sequences;
   counts_.run_tokens += tokens;
 }

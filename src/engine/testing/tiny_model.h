@@ -53,6 +53,8 @@ class PendingAnswer {
   // Blocks until it is there.
   absl::StatusOr<ClassifyResult> Get() const;
 
+  Engine::Ticket ticket;  // of SubmitAsync
+
  private:
   struct State {
     Mutex mutex;
@@ -68,6 +70,7 @@ class CountingMetrics final : public ModelMetrics {
  public:
   struct Counts {
     int runs = 0;
+    int wide_runs = 0;
     int64_t run_sequences = 0;
     int64_t run_tokens = 0;
     int waits = 0;
@@ -90,7 +93,7 @@ class CountingMetrics final : public ModelMetrics {
     return counts_;
   }
 
-  void ObserveRun(int backend, Duration duration, int sequences, int tokens) override;
+  void ObserveRun(int backend, Duration duration, int sequences, int tokens, bool wide) override;
   void ObserveQueueWait(Duration wait) override;
   void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) override;
   void CountRejected(RejectReason reason) override;

@@ -1,8 +1,10 @@
 // An engine without a model, for the tests of what stands above it.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
-#include <functional>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "engine/error.h"
+#include "engine/request.h"
 
 namespace ks {
 
@@ -19,7 +22,7 @@ namespace ks {
 // with 0.2 and 0 with 0.1), and as many tokens as code points.
 class FakeEngine final : public Engine {
  public:
-  void Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) override {
+  Ticket Submit(std::span<const TextInput> inputs, const ClassifyOptions& options, Done done) override {
     MutexLock lock(mutex_);
     ++submitted_;
     last_options_ = options;
@@ -31,11 +34,25 @@ class FakeEngine final : public Engine {
       last_texts_.emplace_back(input.text);
       if (input.pair.has_value()) last_pairs_.emplace_back(*input.pair);
     }
-    if (holding_) {
-      held_.push_back([done = std::move(done), result = std::move(result)] { done(result); });
-    } else {
+    if (!holding_) {
       done(std::move(result));
+      return {};
     }
+    auto request = std::make_shared<Request>();
+    held_.push_back({request, std::move(done), std::move(result)});
+    return request;
+  }
+  void Cancel(const Ticket& ticket) override {
+    const auto request = ticket.lock();
+    std::vector<Held> cancelled;
+    {
+      MutexLock lock(mutex_);
+      const auto is_other = [&](const Held& held) { return held.request != request; };
+      const auto found = std::partition(held_.begin(), held_.end(), is_other);
+      std::move(found, held_.end(), std::back_inserter(cancelled));
+      held_.erase(found, held_.end());
+    }
+    for (const Held& held : cancelled) held.done(MakeError(ErrorCode::kAbandoned, "left"));
   }
 
   absl::Status Precheck(TimePoint deadline) const override {
@@ -75,13 +92,13 @@ class FakeEngine final : public Engine {
   }
   // Gives the answers held back, on the calling thread; later ones come at once again.
   void Release() {
-    std::vector<std::function<void()>> held;
+    std::vector<Held> held;
     {
       MutexLock lock(mutex_);
       holding_ = false;
       held.swap(held_);
     }
-    for (const auto& answer : held) answer();
+    for (const Held& answer : held) answer.done(answer.result);
   }
   int submitted() const {
     MutexLock lock(mutex_);
@@ -105,6 +122,12 @@ class FakeEngine final : public Engine {
   }
 
  private:
+  struct Held {
+    std::shared_ptr<Request> request;
+    Done done;
+    absl::StatusOr<ClassifyResult> result;
+  };
+
   static ClassifyResult Answer(std::span<const TextInput> inputs, const ClassifyOptions& options) {
     ClassifyResult result;
     result.backend = options.backend.empty() ? "onnx" : options.backend;
@@ -127,7 +150,7 @@ class FakeEngine final : public Engine {
   absl::Status precheck_ KS_GUARDED_BY(mutex_);
   EngineState state_ KS_GUARDED_BY(mutex_);
   bool holding_ KS_GUARDED_BY(mutex_) = false;
-  std::vector<std::function<void()>> held_ KS_GUARDED_BY(mutex_);
+  std::vector<Held> held_ KS_GUARDED_BY(mutex_);
   int submitted_ KS_GUARDED_BY(mutex_) = 0;
   std::vector<std::string> last_texts_ KS_GUARDED_BY(mutex_);
   std::vector<std::string> last_pairs_ KS_GUARDED_BY(mutex_);
