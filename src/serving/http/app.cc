@@ -127,41 +127,50 @@ HttpResponse App::Refuse(const HttpRequest& request, const Problem& problem) {
   return response;
 }
 
-void App::Handle(HttpRequest request, HttpReply reply) {
+Engine::Ticket App::Handle(HttpRequest request, HttpReply reply) {
   metrics_.HttpStarted();
   const std::shared_ptr<Call> call = Begin(std::move(request));
   if (const std::optional<Problem> problem = Check(call->request, call->match)) {
-    return reply([this, call, problem = *problem] { return Answer(*call, problem); });
+    reply([this, call, problem = *problem] { return Answer(*call, problem); });
+    return {};
   }
-  Dispatch(call, std::move(reply));
+  return Dispatch(call, std::move(reply));
 }
 
-void App::Dispatch(const std::shared_ptr<Call>& call, HttpReply reply) {
+Engine::Ticket App::Dispatch(const std::shared_ptr<Call>& call, HttpReply reply) {
   switch (call->match.route->operation) {
     case Operation::kPredict:
     case Operation::kPredictBatch:
     case Operation::kHuggingFace:
       return Classify(call, std::move(reply));
     case Operation::kFeedback:
-      return reply([this, call] { return AnswerFeedback(*call); });
+      reply([this, call] { return AnswerFeedback(*call); });
+      break;
     case Operation::kModelInfo:
-      return reply([this, call] { return Answer(*call, {.body = ModelInfoJson(service_)}); });
+      reply([this, call] { return Answer(*call, {.body = ModelInfoJson(service_)}); });
+      break;
     case Operation::kLive:
-      return reply([this, call] { return AnswerProbe(*call, service_.Live()); });
+      reply([this, call] { return AnswerProbe(*call, service_.Live()); });
+      break;
     case Operation::kReady:
-      return reply([this, call] { return AnswerProbe(*call, service_.Ready()); });
+      reply([this, call] { return AnswerProbe(*call, service_.Ready()); });
+      break;
     case Operation::kHealth:
-      return reply([this, call] {
+      reply([this, call] {
         const absl::Status live = service_.Live();
         return live.ok() ? Answer(*call, {.body = HealthJson(service_)}) : AnswerProbe(*call, live);
       });
+      break;
     case Operation::kMetrics:
-      return reply([this, call] {
+      reply([this, call] {
         return Answer(*call, {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_.Scrape()});
       });
+      break;
     case Operation::kOpenApi:
-      return reply([this, call] { return Answer(*call, {.body = openapi_}); });
+      reply([this, call] { return Answer(*call, {.body = openapi_}); });
+      break;
   }
+  return {};
 }
 
 HttpResponse App::AnswerProbe(Call& call, const absl::Status& state) {

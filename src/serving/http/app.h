@@ -40,8 +40,12 @@ class App {
   std::optional<Problem> CheckHead(const HttpRequest& request) const;
 
   // Answers a request whose body is complete. `reply` is called once: before this returns, or later on a thread of the
-  // engine's. Parses and tokenises on the calling thread. Counts and logs the request.
-  void Handle(HttpRequest request, HttpReply reply);
+  // engine's. Parses and tokenises on the calling thread. Counts and logs the request. The ticket is for Cancel; expired
+  // where there is nothing to cancel.
+  Engine::Ticket Handle(HttpRequest request, HttpReply reply);
+
+  // The client of a request has gone: if it still waits, its `reply` is called now, on the calling thread.
+  void Cancel(const Engine::Ticket& ticket) { service_.Cancel(ticket); }
 
   // The answer to a request that could not be read to its end (or not at all: `request` as far as it came), counted and
   // logged.
@@ -52,14 +56,14 @@ class App {
 
   std::shared_ptr<Call> Begin(HttpRequest request) const;
   std::optional<Problem> Check(const HttpRequest& request, const RouteMatch& match) const;
-  void Dispatch(const std::shared_ptr<Call>& call, HttpReply reply);
+  Engine::Ticket Dispatch(const std::shared_ptr<Call>& call, HttpReply reply);
   // Every answer passes here, once: headers, metrics, log.
   HttpResponse Answer(Call& call, HttpResponse response);
   HttpResponse Answer(Call& call, const Problem& problem);
   HttpResponse AnswerProbe(Call& call, const absl::Status& state);
 
   // app_classify.cc
-  void Classify(const std::shared_ptr<Call>& call, HttpReply reply);
+  Engine::Ticket Classify(const std::shared_ptr<Call>& call, HttpReply reply);
   // Fills call.body, or says why not.
   std::optional<Problem> ReadClassifyRequest(Call& call);
   HttpResponse AnswerClassified(Call& call, const absl::StatusOr<ClassifyResult>& result);

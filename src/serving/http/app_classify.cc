@@ -61,14 +61,16 @@ std::optional<Problem> App::ReadClassifyRequest(Call& call) {
   return std::nullopt;
 }
 
-void App::Classify(const std::shared_ptr<Call>& call, HttpReply reply) {
+Engine::Ticket App::Classify(const std::shared_ptr<Call>& call, HttpReply reply) {
   if (const std::optional<Problem> problem = ReadClassifyRequest(*call)) {
-    return reply([this, call, problem = *problem] { return Answer(*call, problem); });
+    reply([this, call, problem = *problem] { return Answer(*call, problem); });
+    return {};
   }
-  service_.Classify(call->body.Inputs(), call->body.options,
-                    [this, call, reply = std::move(reply)](absl::StatusOr<ClassifyResult> result) {
-                      reply([this, call, result = std::move(result)] { return AnswerClassified(*call, result); });
-                    });
+  return service_.Classify(
+      call->body.Inputs(), call->body.options,
+      [this, call, reply = std::move(reply)](absl::StatusOr<ClassifyResult> result) {
+        reply([this, call, result = std::move(result)] { return AnswerClassified(*call, result); });
+      });
 }
 
 HttpResponse App::AnswerClassified(Call& call, const absl::StatusOr<ClassifyResult>& result) {

@@ -2,6 +2,8 @@
 // buffers. Tested by server_test.cc over real sockets.
 #include "serving/http/connection.h"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
@@ -17,6 +19,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cerrno>
+#include <cstdint>
 #include <tuple>
 #include <utility>
 
@@ -90,7 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // --- Time limits ---
   // The operation that follows ends with operation_aborted and timed_out_ after `limit`. One timer serves all: it is
   // only moved when it would fire too late, so a request costs no timer operation as a rule. Firing between operations,
-  // while the engine works, it finds nothing to end.
+  // while the engine works, it finds nothing to end but the watch for the client's leaving, which begins anew.
   void SetDeadline(Duration limit) {
     deadline_ = SteadyClock::now() + limit;
     timed_out_ = false;
@@ -157,10 +161,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     HttpResponse response;
     {
       const MakeHttpResponse make = co_await Ask(std::move(request));
+      StopWatching();
       response = make();
     }
     share.Release();  // the body went with the call: a client that is slow to read holds its answer alone
-    if (!keep_alive || shared_.stopping) response.close = true;
+    if (!keep_alive || client_left_ || shared_.stopping) response.close = true;
     if (response.close) co_return co_await End(response, is_head);
     co_return co_await Send(response, is_head);
   }
@@ -230,13 +235,52 @@ class Connection : public std::enable_shared_from_this<Connection> {
             }
             connections.EndReply();
           };
-          App& app = self->shared_.app;
-          if (asked.body.size() <= kLongBodyBytes) return app.Handle(std::move(asked), std::move(reply));
-          asio::post(self->shared_.helper, [&app, asked = std::move(asked), reply = std::move(reply)]() mutable {
-            app.Handle(std::move(asked), std::move(reply));
+          ConnectionContext& shared = self->shared_;
+          const uint64_t asking = ++self->asking_;
+          if (asked.body.size() <= kLongBodyBytes) {
+            self->Watch(asking, shared.app.Handle(std::move(asked), std::move(reply)));
+            return;
+          }
+          asio::post(shared.helper, [self, asking, asked = std::move(asked), reply = std::move(reply)]() mutable {
+            Engine::Ticket ticket = self->shared_.app.Handle(std::move(asked), std::move(reply));
+            if (ticket.expired()) return;
+            asio::post(self->socket_.get_executor(), [self, asking, ticket = std::move(ticket)]() mutable {
+              self->Watch(asking, std::move(ticket));
+            });
           });
         },
         asio::use_awaitable, std::move(request));
+  }
+
+  // --- A client that leaves before its answer ---
+  // Nothing is read while the app works, so the end of the stream would go unseen and the request be run for nobody.
+  // What is `asking` tells what comes late of an earlier request.
+  void Watch(uint64_t asking, Engine::Ticket ticket) {
+    if (asking != asking_ || ticket.expired()) return;
+    ticket_ = std::move(ticket);
+    WaitUntilReadable();
+  }
+  void WaitUntilReadable() {
+    watching_ = true;
+    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this(), asking = asking_](error_code) {
+      if (asking == self->asking_ && self->watching_) self->OnReadable();
+    });
+  }
+  void OnReadable() {
+    watching_ = false;
+    if (!socket_.is_open()) return;
+    char byte = 0;
+    const ssize_t peeked = recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (peeked > 0) return;  // the next request of a pipeline: the end of the stream lies behind it
+    // Awake for nothing, or the timer's doing.
+    if (peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return WaitUntilReadable();
+    client_left_ = true;
+    shared_.app.Cancel(ticket_);
+  }
+  void StopWatching() {
+    ++asking_;
+    ticket_.reset();
+    if (std::exchange(watching_, false)) CancelOperation();
   }
 
   // --- Answers ---
@@ -336,6 +380,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timer_pending_ = false;
   bool is_first_ = true;
   bool idle_ = false;
+  // Of the request that the app has.
+  uint64_t asking_ = 0;
+  Engine::Ticket ticket_;
+  bool watching_ = false;
+  bool client_left_ = false;
 };
 
 std::vector<std::shared_ptr<Connection>> Connections::List() const {

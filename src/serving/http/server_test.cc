@@ -1,11 +1,5 @@
 #include "serving/http/server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "serving/testing/client.h"
 #include "serving/testing/world.h"
 
 namespace ks {
@@ -23,83 +18,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-// A client's end of a connection. Reads fail after ten seconds, so that a test ends.
-class Client {
- public:
-  explicit Client(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    const timeval limit = {10, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  }
-  ~Client() { Leave(); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  void Send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-  }
-  void FinishSending() { shutdown(fd_, SHUT_WR); }
-  void Leave() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
-  // One answer: head and body by its Content-Length. Empty where the server closed before.
-  std::string Read(bool without_body = false) {
-    size_t head_end;
-    while ((head_end = received_.find("\r\n\r\n")) == std::string::npos) {
-      if (!ReadMore()) return std::exchange(received_, "");
-    }
-    size_t length = head_end + 4;
-    if (const size_t at = received_.find("Content-Length: "); at < head_end && !without_body) {
-      length += std::stoul(received_.substr(at + 16));
-    }
-    while (received_.size() < length) {
-      if (!ReadMore()) break;
-    }
-    const std::string answer = received_.substr(0, length);
-    received_.erase(0, length);
-    return answer;
-  }
-  // All that comes until the server closes.
-  std::string ReadToEnd() {
-    while (ReadMore()) {
-    }
-    return std::exchange(received_, "");
-  }
-
- private:
-  bool ReadMore() {
-    char bytes[4096];
-    const ssize_t count = recv(fd_, bytes, sizeof(bytes), 0);
-    if (count <= 0) return false;
-    received_.append(bytes, static_cast<size_t>(count));
-    return true;
-  }
-
-  int fd_;
-  std::string received_;
-};
-
-std::string Head(std::string_view request_line, std::initializer_list<std::string> headers = {}) {
-  std::string head = Cat(request_line, " HTTP/1.1\r\nHost: test\r\n");
-  for (const std::string& header : headers) head += header + "\r\n";
-  return head + "\r\n";
-}
-std::string Predict(std::string_view body, std::initializer_list<std::string> headers = {}) {
-  std::string head = Cat("POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: ", body.size(), "\r\n");
-  for (const std::string& header : headers) head += header + "\r\n";
-  return Cat(head, "\r\n", body);
-}
 
 class ServerTest : public ::testing::Test {
  protected:
@@ -167,6 +85,45 @@ TEST_F(ServerTest, AnswersAClientThatHasFinishedSending) {
   client.Send(Predict(R"({"text":"good"})"));
   client.FinishSending();
   EXPECT_THAT(client.ReadToEnd(), HasSubstr("POSITIVE"));
+}
+
+TEST_F(ServerTest, CancelsTheRequestOfAClientThatLeaves) {
+  Start();
+  world_->engine.Hold();
+  for (const size_t length : {4, 9000}) {  // both threads that parse
+    auto leaving = std::make_unique<Client>(server_->port());
+    leaving->Send(Predict(Cat(R"({"text":")", std::string(length, 'x'), "\"}")));
+    ASSERT_TRUE(Eventually([&] { return world_->engine.held() == 1; })) << length;
+    leaving.reset();
+    ASSERT_TRUE(Eventually([&] { return world_->engine.held() == 0; })) << length;
+    EXPECT_TRUE(Eventually([&] { return server_->connections() == 0; }));
+  }
+  EXPECT_EQ(world_->Sample(R"(http_requests_total{method="POST",route="/api/v1/predict",status="499"})"), 2);
+}
+
+TEST_F(ServerTest, SaysSoToAClientThatFinishedSendingAndThenHadToWait) {
+  Start();
+  world_->engine.Hold();
+  Client client(server_->port());
+  client.Send(Predict(R"({"text":"good"})"));
+  client.FinishSending();
+  const std::string answer = client.ReadToEnd();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 499 Client Closed Request\r\n"));
+  EXPECT_THAT(answer, HasSubstr("E4009"));
+}
+
+TEST_F(ServerTest, AnswersAPipelineThatCameWhileItWaited) {
+  Start();
+  world_->engine.Hold();
+  Client client(server_->port());
+  client.Send(Predict(R"({"text":"x"})"));
+  ASSERT_TRUE(Eventually([&] { return world_->engine.held() == 1; }));
+  client.Send(Predict(R"({"text":"xx"})"));
+  client.Send(Head("GET /health/live"));
+  world_->engine.Release();
+  EXPECT_THAT(client.Read(), HasSubstr("\"text_length\":1,"));
+  EXPECT_THAT(client.Read(), HasSubstr("\"text_length\":2,"));
+  EXPECT_THAT(client.Read(), HasSubstr("live"));
 }
 
 TEST_F(ServerTest, SendsNoBodyWithHead) {
@@ -321,7 +278,7 @@ TEST_F(ServerTest, SurvivesClientsThatLeave) {
     early.Send(Predict(R"({"text":"good"})").substr(0, 40));
     Client late(server_->port());
     late.Send(Predict(R"({"text":"good"})"));
-    ASSERT_TRUE(Eventually([&] { return world_->engine.held() == i + 1; }));
+    ASSERT_TRUE(Eventually([&] { return world_->engine.submitted() == i + 1; }));
   }
   world_->engine.Release();
   EXPECT_TRUE(Eventually([&] { return server_->connections() == 0; }));
