@@ -113,6 +113,15 @@ class Server:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         return self.request("POST", path, body, {"Content-Type": "application/json"} | (headers or {}), **options)
 
+    def metric(self, name, **labels) -> float:
+        """The sum over the series of this name that have these labels."""
+        lines = self.get("/metrics").body.decode().splitlines()
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = [line for line in lines
+                 if line.startswith((f"{name} ", f"{name}{{")) and all(label in line for label in wanted)]
+        assert found, (name, labels)
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
     def connect(self, timeout=30) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
@@ -129,6 +138,13 @@ def read_to_end(s: socket.socket) -> bytes:
         while chunk := s.recv(65536):
             received += chunk
     return received
+
+
+def post_bytes(path, value) -> bytes:
+    """A request as it goes over the wire, with `value` as JSON."""
+    body = json.dumps(value).encode()
+    return (f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
 
 
 def read_response(stream) -> Answer:
