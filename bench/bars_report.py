@@ -13,8 +13,8 @@ and for the load with it, {memory} of memory; kernel {kernel}, Python {python}.
 
 Every ratio is ours to the best of the peer's settings, and the better of our one and two threads; more than 1 is faster. The
 answers were checked before anything was timed. The *bound* is what this CPU could do at most, from the peaks below: the
-multiply-adds of the linears (the last layer goes on with first tokens alone after its attention, as ours does) at the peak of
-the cores used, or the weights' bytes at the speed at which those cores read them together, whichever takes longer, and nothing
+multiply-adds of the linears (of the last layer keys and values of all tokens, the rest of first tokens alone, as ours does) at
+the peak of the cores used, or the weights' bytes at the speed at which those cores read them together, whichever takes longer, and nothing
 else. A bar is met at its ratio, or at 65 % of the bound (50 % over HTTP, where the generator shares the cores), whichever asks less, but
 never below the peer's own speed.
 

@@ -21,8 +21,8 @@ class Bound(unittest.TestCase):
 
     def test_multiply_adds_are_those_of_the_graph(self):
         one = bound.Encoder(layers=2, hidden=10, intermediate=40)
-        # Layer 0 whole for 7 tokens; of layer 1 query, key and value for 7, the rest for the first tokens of 3 texts.
-        self.assertEqual(one.multiply_adds(7, 3), 7 * (300 + 900) + 7 * 300 + 3 * 900)
+        # Layer 0 whole for 7 tokens; of layer 1 keys and values for 7, the rest for the first tokens of 3 texts.
+        self.assertEqual(one.multiply_adds(7, 3), 7 * 1200 + 7 * 200 + 3 * 1000)
         self.assertEqual(one.weight_bytes(), 2 * 1200)
         self.assertEqual(MINILM.weight_bytes(), 10616832)
 

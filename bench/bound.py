@@ -12,18 +12,18 @@ class Encoder:
     hidden: int
     intermediate: int
 
-    def linears(self):
-        """(query, key and value; the rest) of one layer, in weights."""
-        return 3 * self.hidden ** 2, self.hidden ** 2 + 2 * self.hidden * self.intermediate
+    def weights(self):
+        """Of the linears of one layer: query, key, value and attention output, and the two of the feed-forward."""
+        return 4 * self.hidden ** 2 + 2 * self.hidden * self.intermediate
 
     def multiply_adds(self, tokens, texts):
-        """Of the int8 linears of one run: the last layer goes on with first tokens alone after its attention
-        (src/graph/int8_graph.cc)."""
-        qkv, rest = self.linears()
-        return self.layers * tokens * qkv + ((self.layers - 1) * tokens + texts) * rest
+        """Of the int8 linears of one run: the last layer computes but keys and values of all tokens, everything else of first
+        tokens alone (src/backend/onnx/encoder_layer.cc)."""
+        keys_and_values = 2 * self.hidden ** 2
+        return tokens * ((self.layers - 1) * self.weights() + keys_and_values) + texts * (self.weights() - keys_and_values)
 
     def weight_bytes(self):
-        return self.layers * sum(self.linears())
+        return self.layers * self.weights()
 
 
 def encoder_of(config):
