@@ -73,7 +73,7 @@ def test_every_series_is_there_at_zero_before_the_first_request():
         assert total(samples, name) == 0, name
         assert all("model" in dict(key) for key in samples[name]), name
     assert {dict(key)["label"] for key in samples["ml_predictions_total"]} == LABELS
-    assert {dict(key)["reason"] for key in samples["ml_rejected_total"]} == {"queue_full", "deadline", "draining", "too_large"}
+    assert {dict(key)["reason"] for key in samples["ml_rejected_total"]} == {"queue_full", "deadline", "draining", "too_large", "abandoned"}
     assert total(samples, "ml_model_load_duration_seconds", backend="onnx") > 0
     assert total(samples, "ml_cold_start_seconds") > 0
     assert total(samples, "ml_queue_limit_tokens") == 131072
