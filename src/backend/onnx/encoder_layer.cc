@@ -123,8 +123,7 @@ class Run {
 
   Bytes TakeBytes(Carver& carver, int rows, int inputs) {
     const size_t count = static_cast<size_t>(rows);
-    return {carver.Take<uint8_t>(count * PaddedInputs(inputs)), carver.Take<float>(count),
-            carver.Take<int32_t>(count)};
+    return {carver.Take<uint8_t>(count * PaddedInputs(inputs)), carver.Take<float>(count), carver.Take<int32_t>(count)};
   }
 
   Block TakeBlock(Carver& carver, int rows) {
@@ -254,8 +253,7 @@ class Run {
       return;
     }
     const int32_t* const offsets = args_.offsets;
-    int sequence =
-        static_cast<int>(std::upper_bound(offsets, offsets + args_.sequences, rows.begin) - offsets) - 1;
+    int sequence = static_cast<int>(std::upper_bound(offsets, offsets + args_.sequences, rows.begin) - offsets) - 1;
     for (int row = rows.begin; row < rows.end; ++sequence) {
       const int end = std::min(rows.end, static_cast<int>(offsets[sequence + 1]));
       AttendRows(qkv_ + row * qkv_stride_, end - row, sequence, heads,
@@ -305,8 +303,7 @@ class Run {
     if (layer_.first_tokens) {
       residual = block.hidden;
       for (int i = mine.begin; i < mine.end; ++i) {
-        std::memcpy(block.hidden + i * width, args_.x + args_.offsets[rows.begin + i] * width,
-                    width * sizeof(float));
+        std::memcpy(block.hidden + i * width, args_.x + args_.offsets[rows.begin + i] * width, width * sizeof(float));
       }
     }
     float* const out = args_.out + rows.begin * width;

@@ -20,8 +20,8 @@ std::vector<float> Compute(const KernelTable& kernels, const RandomLayer& layer,
   const int sequences = static_cast<int>(offsets.size()) - 1;
   const int rows = first_tokens ? sequences : offsets.back();
   std::vector<float> out(static_cast<size_t>(rows) * weights.hidden());
-  RunLayer(kernels, weights,
-           {.x = x.data(), .offsets = offsets.data(), .sequences = sequences, .out = out.data()}, plan, team);
+  RunLayer(kernels, weights, {.x = x.data(), .offsets = offsets.data(), .sequences = sequences, .out = out.data()},
+           plan, team);
   return out;
 }
 
@@ -107,8 +107,8 @@ TEST(EncoderLayerRun, SharesALayerBetweenThreadsWithoutATeam) {
       const std::vector<float> x = Random(t).Floats(static_cast<size_t>(offsets.back()) * 64);
       const std::vector<float> expected = layer.Expected(BestKernels(), x, offsets, false);
       for (int run = 0; run < 20; ++run) {
-        EXPECT_EQ(
-            DifferentBits(Compute(BestKernels(), layer, x, offsets, false, LayerPlan::kRows, alone), expected), 0u);
+        EXPECT_EQ(DifferentBits(Compute(BestKernels(), layer, x, offsets, false, LayerPlan::kRows, alone), expected),
+                  0u);
       }
     }));
   }

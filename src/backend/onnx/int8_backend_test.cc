@@ -35,8 +35,8 @@ struct Batch {
 };
 
 const std::vector<Batch>& Batches() {
-  static const std::vector<Batch> batches = {Batch({1}),         Batch({16}), Batch({40}),
-                                             Batch({3, 40, 1, 17}), Batch(std::vector<int>(12, 40))};
+  static const std::vector<Batch> batches = {Batch({1}), Batch({16}), Batch({40}), Batch({3, 40, 1, 17}),
+                                             Batch(std::vector<int>(12, 40))};
   return batches;
 }
 

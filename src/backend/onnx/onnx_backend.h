@@ -22,7 +22,7 @@ struct OnnxOptions {
   // Cores that one run uses, the caller's included. More than one for int8 is a team (base/team.h) of the session's
   // own, which takes one run at a time: then a group is of one.
   int threads = 1;
-  int max_tokens = 512;            // of one run; at least the model's window
+  int max_tokens = 512;  // of one run; at least the model's window
   // Lets the runtime copy the weights into the layout of its matrix products while opening, instead of anew in every
   // run. Default model, one core of a Zen 4: opening and a first answer of 16 tokens cost 33 ms of CPU with and 16
   // without, every later run 3 ms less (5 instead of 8 at 16 tokens, 28 instead of 31 at 128). The memory in use is the

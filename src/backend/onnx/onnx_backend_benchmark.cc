@@ -62,8 +62,7 @@ class Converted {
 };
 
 std::unique_ptr<Backend> Open(const std::string& precision, int threads) {
-  return OnnxBackend::Open(Converted::Get().package(),
-                           {.precision = precision, .threads = threads, .max_tokens = 1024})
+  return OnnxBackend::Open(Converted::Get().package(), {.precision = precision, .threads = threads, .max_tokens = 1024})
       .value();
 }
 

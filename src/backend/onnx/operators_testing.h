@@ -101,9 +101,8 @@ class OneNode {
   absl::StatusOr<std::vector<float>> Run(const NodeSettings& settings) {
     KS_ASSIGN_OR_RETURN(const std::shared_ptr<OrtEnv> environment, AcquireOrtEnvironment());
     Team team(settings.team);
-    KS_ASSIGN_OR_RETURN(
-        const std::unique_ptr<Operators> operators,
-        Operators::Create({.team = &team, .pool_threads = settings.pool_threads, .isa = settings.isa}));
+    KS_ASSIGN_OR_RETURN(const std::unique_ptr<Operators> operators,
+                        Operators::Create({.team = &team, .pool_threads = settings.pool_threads, .isa = settings.isa}));
     return Run(environment.get(), operators->domain(), settings.pool_threads);
   }
 
