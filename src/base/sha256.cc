@@ -62,7 +62,7 @@ std::string Sha256Hex(std::span<const std::byte> bytes) {
   return std::move(hasher).FinishHex();
 }
 
-absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path, std::stop_token stop) {
+absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path, const std::stop_token& stop) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, path.string());
   Sha256 hasher;

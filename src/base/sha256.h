@@ -35,6 +35,6 @@ std::string Sha256Hex(std::span<const std::byte> bytes);
 // The same of a file, read in blocks. The page cache stays as it was: what this had to read is dropped behind the reader,
 // so that hashing a package costs no memory, and what others had read stays for them. Blocks for the whole file, or until
 // `stop` is requested. Errors: kNotFound, kPermissionDenied, kInternal naming the path; kCancelled.
-absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path, std::stop_token stop = {});
+absl::StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path, const std::stop_token& stop = {});
 
 }  // namespace ks

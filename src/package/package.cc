@@ -120,7 +120,7 @@ bool Package::HasPrecision(std::string_view precision) const {
   return std::find(precisions_.begin(), precisions_.end(), precision) != precisions_.end();
 }
 
-absl::Status Package::Verify(std::stop_token stop) const {
+absl::Status Package::Verify(const std::stop_token& stop) const {
   for (const PackageFile& file : manifest_.files) {
     const fs::path path = directory_ / file.name;
     const absl::StatusOr<std::string> found = Sha256HexOfFile(path, stop);

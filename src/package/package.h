@@ -43,7 +43,7 @@ class Package {
   // leaves the page cache as it was. Optional files that were left out are no fault.
   // Errors: kDataLoss naming the first file whose hash differs, with both hashes; kNotFound, kPermissionDenied;
   // kCancelled.
-  absl::Status Verify(std::stop_token stop = {}) const;
+  absl::Status Verify(const std::stop_token& stop = {}) const;
 
   const Manifest& manifest() const { return manifest_; }
   // The manifest's precisions whose files are here: an installation may have left the optional ones out.
