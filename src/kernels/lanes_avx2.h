@@ -31,6 +31,7 @@ struct Avx2Lanes {
     _mm256_storeu_ps(p + 8, x.high);
   }
   static void StoreFirst(float* p, F x, int n) {
+    if (n == 16) return Store(p, x);  // a masked store is microcoded on Zen
     _mm256_maskstore_ps(p, First(n), x.low);
     if (n > 8) _mm256_maskstore_ps(p + 8, First(n - 8), x.high);
   }
