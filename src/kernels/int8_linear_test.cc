@@ -280,18 +280,65 @@ TEST_P(Int8Linear, IsExactAtTheExtremes) {
   }
 }
 
+// As above with both ends side by side in every order: whichever of four neighbours a kernel adds first.
+TEST_P(Int8Linear, IsExactWhereTheExtremesMeet) {
+  for (int inputs : {1, 7, 29, 64, 131}) {
+    Layer layer(16, inputs, 4);
+    layer.scales.assign(16, 1.0f);
+    layer.bias.assign(16, 0.0f);
+    for (int n = 0; n < 16; ++n) {
+      for (int k = 0; k < inputs; ++k) layer.w[n * inputs + k] = (n >> (k % 4)) % 2 != 0 ? 127 : -127;
+    }
+    layer.Pack();
+    Call call(16, layer, 5);
+    call.scales.assign(16, 1.0f);
+    for (int r = 0; r < 16; ++r) {
+      call.zero_points[r] = r % 2 != 0 ? 255 : 0;
+      for (int k = 0; k < PaddedInputs(inputs); ++k) {
+        call.q[r * PaddedInputs(inputs) + k] = (r >> (k % 4)) % 2 != 0 ? 255 : 0;
+      }
+    }
+    const std::vector<float> out = call.Run(kernels(), layer);
+    for (int r = 0; r < 16; ++r) {
+      for (int n = 0; n < 16; ++n) {
+        ASSERT_EQ(out[r * 18 + n], Expected(layer, call, r, n)) << inputs << ": " << r << ", " << n;
+      }
+    }
+  }
+}
+
 TEST_P(Int8Linear, TakesTheLongestRows) {
   const int inputs = 65536;
-  Layer layer(1, inputs, 6);
-  layer.w.assign(layer.w.size(), -127);
+  Layer layer(2, inputs, 6);
+  for (int k = 0; k < inputs; ++k) {
+    layer.w[k] = -127;
+    layer.w[inputs + k] = 127;
+  }
   layer.Pack();
-  layer.scales[0] = 1.0f;
-  layer.bias[0] = 0.0f;
-  Call call(1, layer, 7);
-  call.q.assign(call.q.size(), 255);
-  call.scales[0] = 1.0f;
-  call.zero_points[0] = 0;
-  EXPECT_EQ(call.Run(kernels(), layer)[0], static_cast<float>(-255 * 127 * 65536LL));
+  layer.scales.assign(layer.scales.size(), 1.0f);
+  layer.bias.assign(layer.bias.size(), 0.0f);
+  Call call(3, layer, 7);
+  for (int r = 0; r < 3; ++r) {
+    std::fill_n(call.q.begin() + r * inputs, inputs, r == 1 ? 0 : 255);
+    call.scales[r] = 1.0f;
+    call.zero_points[r] = r == 1 ? 255 : 0;
+  }
+  const std::vector<float> out = call.Run(kernels(), layer);
+  const auto most = static_cast<float>(255 * 127 * 65536LL);
+  for (int r = 0; r < 3; ++r) {
+    EXPECT_EQ(out[r * 4], r == 1 ? most : -most);
+    EXPECT_EQ(out[r * 4 + 1], r == 1 ? -most : most);
+  }
+}
+
+// What a kernel prepares for many rows must fit, or it takes fewer of them at once.
+TEST_P(Int8Linear, TakesManyLongRows) {
+  for (const auto& [rows, inputs] : {std::pair(67, 1030), {47, 3077}, {7, 30001}}) {
+    const Layer layer(19, inputs, 20);
+    Call call(rows, layer, 21);
+    call.residual = Random(22).Floats(static_cast<size_t>(rows) * 19);
+    EXPECT_EQ(DifferentBits(call.Run(kernels(), layer), call.Run(reference(), layer)), 0u) << rows << " x " << inputs;
+  }
 }
 
 TEST_P(Int8Linear, RoundsOnceAfterTheProductOfTheScales) {

@@ -10,7 +10,7 @@
 
 namespace ks {
 
-template <typename L>
+template <typename L, typename Int8Linear = Int8LinearKernel<L>>
 constexpr KernelTable MakeKernelTable(IsaLevel isa) {
   return {
       .isa = isa,
@@ -21,7 +21,7 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .embed = RowsKernel<L>::template Embed<float>,
       .embed_half = RowsKernel<L>::template Embed<unsigned short>,
       .quantize_rows = Int8LinearKernel<L>::QuantizeRows,
-      .int8_linear = Int8LinearKernel<L>::Run,
+      .int8_linear = Int8Linear::Run,
       .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
       .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,
       .gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::Gelu>,

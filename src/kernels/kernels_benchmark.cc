@@ -153,7 +153,7 @@ void Register() {
           benchmark::RegisterBenchmark(title.c_str(), BM_Int8Model, isa, width);
       cases->ArgNames({"T", "gelu", "large_pages"});
       if (isa == BestIsa() || isa == IsaLevel::kAvx512Amx) {
-        cases->ArgsProduct({{16, 64, 128}, {0, 1}, {0}})->Args({16, 0, 1})->Args({128, 0, 1});
+        cases->ArgsProduct({{1, 16, 64, 128}, {0, 1}, {0}})->Args({16, 0, 1})->Args({128, 0, 1});
       } else if (width == kModels[0].width) {
         cases->Args({16, 0, 0});
       }

@@ -17,7 +17,6 @@ struct Avx2Lanes {
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
-  static constexpr int kInt8Rows = 4, kInt8Blocks = 1;
   static constexpr int kWide = 2;
 
   static F Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -88,33 +87,6 @@ struct Avx2Lanes {
     return LoadHalf(padded);
   }
 
-  // Bytes are widened to 16 bits, the even ones of each four apart from the odd ones: products of bytes would saturate
-  // (vpmaddubsw), and the way around that (|q - 128| with the signs moved to the weights) takes as many instructions.
-  struct Weights {
-    I even, odd;
-  };
-  struct Inputs {
-    __m256i even, odd;
-  };
-  static Weights LoadWeights(const signed char* p) {
-    const I bytes = LoadInts(p);
-    return {
-        {_mm256_srai_epi16(_mm256_slli_epi16(bytes.low, 8), 8), _mm256_srai_epi16(_mm256_slli_epi16(bytes.high, 8), 8)},
-        {_mm256_srai_epi16(bytes.low, 8), _mm256_srai_epi16(bytes.high, 8)}};
-  }
-  static Inputs LoadInputs(const unsigned char* p) {
-    int four;
-    __builtin_memcpy(&four, p, sizeof(four));
-    const __m256i bytes = _mm256_set1_epi32(four);
-    return {_mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8)};
-  }
-  static I Dot(I sum, Inputs q, Weights w) {
-    sum = {_mm256_add_epi32(sum.low, _mm256_madd_epi16(q.even, w.even.low)),
-           _mm256_add_epi32(sum.high, _mm256_madd_epi16(q.even, w.even.high))};
-    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(q.odd, w.odd.low)),
-            _mm256_add_epi32(sum.high, _mm256_madd_epi16(q.odd, w.odd.high))};
-  }
-  static I ZeroInts() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
   static I SetInts(int x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
   static I LoadInts(const void* p) {
     const __m256i* const halves = static_cast<const __m256i*>(p);

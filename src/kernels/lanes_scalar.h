@@ -9,7 +9,7 @@
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
 //   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
 //   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes,
-//                      w is LoadWeights of 64 signed ones
+//                      w is LoadWeights of 64 signed ones; on AVX2 int8_linear_avx2.h stands in its place
 //   SubInts, MulInts   modulo 2^32
 //   StoreBytes         the first n of clamp(round(x) + offset, 0, 255), rounding to even, |x| <= 2^21; NaN becomes 0 if
 //                      offset <= 0
