@@ -34,7 +34,7 @@ class QueueEngine final : public Engine {
   void Cancel(const Ticket& ticket) override;
   absl::Status Precheck(TimePoint deadline) const override;
   bool Drain(Duration timeout) override;
-  absl::Status AddWide(std::string_view group, std::unique_ptr<Backend> wide) override;
+  absl::Status AddWide(std::string_view name, std::unique_ptr<Backend> wide) override;
   EngineState state() const override;
   const ServedModel& model() const override { return *model_; }
   const EngineOptions& options() const override { return options_; }

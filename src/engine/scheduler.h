@@ -32,10 +32,10 @@ class Scheduler {
   Scheduler(const std::vector<GroupLimits>& groups, const Limits& limits);
 
   // --- Admission ---
-  // Whether a request of `tokens` for `group` may come in: kDraining, kQueueFull with RetryAfterOf, or kDeadlinePassed,
-  // by CodeOf. The time that it needs is a lower bound, so that nothing is refused that could be done: what already
-  // runs counts as finished, and bulk requests do not stand in the way of a short one.
-  absl::Status CanAdmit(size_t group, int64_t tokens, TimePoint now, TimePoint deadline) const;
+  // Whether a request of `tokens` for the group `index` may come in: kDraining, kQueueFull with RetryAfterOf, or
+  // kDeadlinePassed, by CodeOf. The time that it needs is a lower bound, so that nothing is refused that could be done:
+  // what already runs counts as finished, and bulk requests do not stand in the way of a short one.
+  absl::Status CanAdmit(size_t index, int64_t tokens, TimePoint now, TimePoint deadline) const;
   // Requires CanAdmit, by the tokens of its inputs.
   void Admit(const std::shared_ptr<Request>& request, TimePoint now);
   void BeginDrain() { draining_ = true; }
@@ -49,11 +49,11 @@ class Scheduler {
   };
   // Whether a worker of `group` has something to start.
   bool HasWork(size_t group) const { return !wide_run_ && !groups_[group].queue.empty(); }
-  // The next run of a worker that is free. Requires HasWork and that TakeExpired left none at `now`.
-  Run Start(size_t group, TimePoint now);
+  // The next run of a free worker of the group `index`. Requires HasWork and that TakeExpired left none at `now`.
+  Run Start(size_t index, TimePoint now);
   // Books the end of a run. Returns the requests that are to be answered now: those whose last part it held, or, where
   // it failed, all that had a part in it and no answer yet; what is left of these does not run any more.
-  std::vector<std::shared_ptr<Request>> Finish(size_t group, const Run& run, Duration duration, bool ok);
+  std::vector<std::shared_ptr<Request>> Finish(size_t index, const Run& run, Duration duration, bool ok);
   // From now on this group may run on all cores.
   void SetHasWide(size_t group) { groups_[group].has_wide = true; }
 
