@@ -3,22 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/onnx/onnx_backend.h"
 #include "backend/onnx/testing/backend_expectations.h"
+#include "backend/onnx/testing/tiny_package.h"
 #include "base/strings.h"
-#include "convert/convert.h"
-#include "convert/testing/tiny_checkpoint.h"
 #include "kernels/kernels_testing.h"
 
 namespace ks {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Batch {
   explicit Batch(const std::vector<int>& lengths) {
@@ -46,22 +42,10 @@ const std::vector<std::vector<std::string>> kFp32Layers = {{}, {"layer.0.ffn.in"
 class Int8Backend : public ::testing::TestWithParam<std::vector<std::string>> {
  protected:
   void SetUp() override {
-    std::string scratch = (fs::temp_directory_path() / "ks_int8_XXXXXX").string();
-    ASSERT_NE(mkdtemp(scratch.data()), nullptr);
-    scratch_ = scratch;
-    const absl::Status written = WriteTinyCheckpoint(scratch_ / "checkpoint");
-    ASSERT_TRUE(written.ok()) << written;
-    ConvertOptions options;
-    options.checkpoint_dir = scratch_ / "checkpoint";
-    options.output_dir = scratch_ / "package";
-    options.fp32_layers = GetParam();
-    const auto report = Convert(options);
-    ASSERT_TRUE(report.ok()) << report.status();
-    const auto package = Package::Open(scratch_ / "package");
+    const auto package = Package::Open(converted_.path());
     ASSERT_TRUE(package.ok()) << package.status();
     package_ = *package;
   }
-  void TearDown() override { fs::remove_all(scratch_); }
 
   std::unique_ptr<Backend> Open(int threads, IsaLevel isa = BestIsa()) {
     auto backend = OnnxBackend::Open(package_, {.precision = "int8", .threads = threads, .isa = isa});
@@ -69,7 +53,7 @@ class Int8Backend : public ::testing::TestWithParam<std::vector<std::string>> {
     return backend.ok() ? *std::move(backend) : nullptr;
   }
 
-  fs::path scratch_;
+  const TinyPackage converted_{GetParam()};
   std::shared_ptr<const Package> package_;
 };
 INSTANTIATE_TEST_SUITE_P(Fp32Layers, Int8Backend, testing::ValuesIn(kFp32Layers),

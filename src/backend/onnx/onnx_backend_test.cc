@@ -16,8 +16,8 @@
 
 #include "backend/onnx/testing/backend_expectations.h"
 #include "backend/onnx/testing/serving_directory.h"
+#include "backend/onnx/testing/tiny_package.h"
 #include "base/thread.h"
-#include "convert/convert.h"
 #include "convert/testing/tiny_checkpoint.h"
 
 namespace ks {
@@ -353,33 +353,19 @@ TEST(OnnxBackend, RunsReadOnlyBehindASymbolicLink) {
 
 class OnnxBackendOnPackage : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string scratch = (fs::temp_directory_path() / "ks_package_XXXXXX").string();
-    ASSERT_NE(mkdtemp(scratch.data()), nullptr);
-    scratch_ = scratch;
-    const absl::Status written = WriteTinyCheckpoint(scratch_ / "checkpoint");
-    ASSERT_TRUE(written.ok()) << written;
-    ConvertOptions options;
-    options.checkpoint_dir = scratch_ / "checkpoint";
-    options.output_dir = scratch_ / "package";
-    const auto report = Convert(options);
-    ASSERT_TRUE(report.ok()) << report.status();
-  }
-  void TearDown() override { fs::remove_all(scratch_); }
-
   std::shared_ptr<const Package> OpenPackage(const fs::path& path) {
     const auto package = Package::Open(path);
     EXPECT_TRUE(package.ok()) << package.status();
     return package.ok() ? *package : nullptr;
   }
 
-  fs::path scratch_;
+  const TinyPackage converted_;
 };
 
 TEST_F(OnnxBackendOnPackage, RunsBehindALinkThatMovesOn) {
-  fs::create_directory_symlink(scratch_ / "package", scratch_ / "link");
-  const std::shared_ptr<const Package> package = OpenPackage(scratch_ / "link");
-  fs::remove(scratch_ / "link");
+  fs::create_directory_symlink(converted_.path(), converted_.beside("link"));
+  const std::shared_ptr<const Package> package = OpenPackage(converted_.beside("link"));
+  fs::remove(converted_.beside("link"));
   const auto backend = OnnxBackend::Open(package, {});
   ASSERT_TRUE(backend.ok()) << backend.status();
   EXPECT_EQ((*backend)->facts().max_tokens_per_sequence, kTinyWindow);
@@ -387,13 +373,13 @@ TEST_F(OnnxBackendOnPackage, RunsBehindALinkThatMovesOn) {
 }
 
 TEST_F(OnnxBackendOnPackage, NamesAPrecisionThatThePackageLacks) {
-  const auto backend = OnnxBackend::Open(OpenPackage(scratch_ / "package"), {.precision = "int4"});
+  const auto backend = OnnxBackend::Open(OpenPackage(converted_.path()), {.precision = "int4"});
   ExpectError(backend.status(), absl::StatusCode::kFailedPrecondition, "no precision int4, it has fp32");
 }
 
 TEST_F(OnnxBackendOnPackage, NamesThePackagesFileThatIsDamaged) {
-  const std::shared_ptr<const Package> package = OpenPackage(scratch_ / "package");
-  std::ofstream(scratch_ / "package" / kFp32GraphFile) << "overwritten";
+  const std::shared_ptr<const Package> package = OpenPackage(converted_.path());
+  std::ofstream(converted_.path() / kFp32GraphFile) << "overwritten";
   ExpectError(OnnxBackend::Open(package, {}).status(), absl::StatusCode::kDataLoss, "package/fp32.onnx");
 }
 
