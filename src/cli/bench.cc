@@ -14,7 +14,6 @@
 #include "cli/output_file.h"
 #include "cli/progress.h"
 #include "engine/load_served.h"
-#include "engine/self_check.h"
 #include "kernels/dispatch.h"
 #include "measure/bench_report.h"
 #include "telemetry/metrics.h"
@@ -65,18 +64,6 @@ absl::StatusOr<std::vector<std::string>> Texts(const Manifest& manifest, const s
   return texts;
 }
 
-// A backend of its own whose runs take several cores, self-check passed as that of `loaded`.
-absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const Flags& flags, const LoadedModel& loaded) {
-  KS_ASSIGN_OR_RETURN(std::shared_ptr<const Package> package, Package::Open(flags.directory));
-  BackendPlan plan = loaded.plan;
-  plan.workers = 1;
-  plan.threads_per_worker = static_cast<int>(flags.run_threads);
-  KS_ASSIGN_OR_RETURN(auto opened, OpenServedBackends(std::move(package), plan));
-  const ServedModel& model = *loaded.model;
-  KS_RETURN_IF_ERROR(WithContext(RunSelfCheck(model.manifest(), model.tokenizer(), opened), flags.directory));
-  return std::move(opened[0]);
-}
-
 absl::Status InThisProcess(const Flags& flags, const LoadedModel& loaded, std::span<const std::string> texts,
                            const BenchProgress& progress, BenchReport& report) {
   const Manifest& manifest = loaded.model->manifest();
@@ -86,7 +73,7 @@ absl::Status InThisProcess(const Flags& flags, const LoadedModel& loaded, std::s
     Backend* backend = loaded.model->groups()[0].workers[0].get();
     std::unique_ptr<Backend> wide;
     if (flags.run_threads > 1) {
-      KS_ASSIGN_OR_RETURN(wide, OpenWide(flags, loaded));
+      KS_ASSIGN_OR_RETURN(wide, OpenOnCores(loaded, 0, static_cast<int>(flags.run_threads), OpenServedBackends));
       backend = wide.get();
     }
     std::vector<RunShape> shapes = UsualShapes(backend->facts());

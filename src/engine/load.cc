@@ -144,15 +144,21 @@ absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, co
   return loaded;
 }
 
-absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const LoadedModel& loaded, size_t group, const BackendOpener& open) {
+absl::StatusOr<std::unique_ptr<Backend>> OpenOnCores(const LoadedModel& loaded, size_t group, int cores,
+                                                     const BackendOpener& open) {
   BackendPlan plan = loaded.groups[group].plan;
+  plan.workers = 1;
+  plan.threads_per_worker = cores;
+  KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> opened, open(loaded.package, plan));
+  KS_RETURN_IF_ERROR(WithContext(RunSelfCheck(loaded.package->manifest(), loaded.model->tokenizer(), opened),
+                                 Cat(loaded.package->directory().string(), ": on ", cores, " cores")));
+  return std::move(opened.front());
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const LoadedModel& loaded, size_t group, const BackendOpener& open) {
+  const BackendPlan& plan = loaded.groups[group].plan;
   if (plan.workers < 2 || plan.backend != "onnx" || plan.precision != "int8") return nullptr;
-  plan.threads_per_worker = std::exchange(plan.workers, 1);
-  KS_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Backend>> wide, open(loaded.package, plan));
-  KS_RETURN_IF_ERROR(
-      WithContext(RunSelfCheck(loaded.package->manifest(), loaded.model->tokenizer(), wide),
-                  Cat(loaded.package->directory().string(), ": on ", plan.threads_per_worker, " cores")));
-  return std::move(wide.front());
+  return OpenOnCores(loaded, group, plan.workers, open);
 }
 
 }  // namespace ks

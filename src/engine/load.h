@@ -72,10 +72,13 @@ struct LoadedModel {
 absl::StatusOr<LoadedModel> LoadModel(const std::filesystem::path& directory, const LoadOptions& options,
                                       const BackendOpener& open);
 
-// Opens one backend more for the model's group `group`, which runs on the cores of all its workers, and holds it against
-// the self-checks: what Engine::AddWide takes. Null where none is to be had: one worker, or not int8 on "onnx" (whose
-// weights a second session shares; fp32's are copied into the runtime's layout for each). Blocks, some milliseconds.
-// Errors: as LoadModel.
+// Opens one backend more as the model's group `group` has them, each of whose runs takes `cores`, and holds it against the
+// self-checks. Blocks, some milliseconds. Errors: as LoadModel.
+absl::StatusOr<std::unique_ptr<Backend>> OpenOnCores(const LoadedModel& loaded, size_t group, int cores,
+                                                     const BackendOpener& open);
+
+// OpenOnCores on those of all the group's workers: what Engine::AddWide takes. Null where none is to be had: one worker,
+// or not int8 on "onnx" (whose weights a second session shares; fp32's are copied into the runtime's layout for each).
 absl::StatusOr<std::unique_ptr<Backend>> OpenWide(const LoadedModel& loaded, size_t group, const BackendOpener& open);
 
 }  // namespace ks
