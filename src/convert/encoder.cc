@@ -76,13 +76,13 @@ class Run {
   absl::Status Layer(int index) {
     const int first = kDensePerLayer * index;
     KS_ASSIGN_OR_RETURN(const Floats qkv, Dense(first + kQkv, hidden_));
-    Floats context(hidden_.size());
-    Attend(qkv, context);
-    if (index == encoder_.layers - 1) {
-      context = FirstTokens(context);
+    const bool first_only = index == encoder_.layers - 1;
+    if (first_only) {
       hidden_ = FirstTokens(hidden_);
       rows_ = batch_.sequences();
     }
+    Floats context(hidden_.size());
+    Attend(qkv, first_only, context);
 
     Floats residual = std::move(hidden_);
     KS_ASSIGN_OR_RETURN(hidden_, Dense(first + kAttentionOutput, context));
@@ -96,7 +96,7 @@ class Run {
     return absl::OkStatus();
   }
 
-  void Attend(const Floats& qkv, Floats& context) const {
+  void Attend(const Floats& qkv, bool first_only, Floats& context) const {
     const size_t columns = static_cast<size_t>(width());
     const AttentionTasks tasks(kernels_, {.q = qkv.data(),
                                           .k = qkv.data() + columns,
@@ -106,6 +106,7 @@ class Run {
                                           .sequences = batch_.sequences(),
                                           .heads = encoder_.heads,
                                           .head_size = encoder_.head_size(),
+                                          .first_only = first_only,
                                           .out = context.data(),
                                           .out_stride = columns});
     for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
