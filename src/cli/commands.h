@@ -17,6 +17,7 @@ Command ValidateCommand();
 Command InspectCommand();
 Command BenchCommand();
 Command TokenizeCommand();
+Command HealthCommand();
 Command VersionCommand();
 
 // Flags that mean the same wherever they stand.

@@ -6,6 +6,6 @@ int main(int argc, char** argv) {
   const ks::TimePoint started = ks::SystemClock().Now();
   const std::array commands = {ks::ServeCommand(started), ks::PredictCommand(), ks::ConvertCommand(),
                                ks::ValidateCommand(),     ks::BenchCommand(),   ks::InspectCommand(),
-                               ks::TokenizeCommand(),     ks::VersionCommand()};
+                               ks::TokenizeCommand(),     ks::HealthCommand(),  ks::VersionCommand()};
   return ks::RunCommandLine(commands, argc, argv);
 }
