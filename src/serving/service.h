@@ -68,6 +68,8 @@ class Service {
   absl::Status Ready() const;
   // OK, or kModelNotLoaded naming the stalled worker: a restart would help.
   absl::Status Live() const;
+  // Sets the series that time alone changes. Before each scrape.
+  void UpdateMetrics() { metrics_.SetStalled(engine_.state().stalled); }
 
   // --- Warnings ---
   // Something about the settings that an operator should change: for /model-info, from now on.
@@ -91,7 +93,7 @@ class Service {
   void CountTooLarge() { metrics_.CountRejected(RejectReason::kTooLarge); }
 
   // --- Feedback ---
-  // Counts it in ml_prediction_accuracy_score, once for each prediction.
+  // Counts it in ml_feedback_total and ml_prediction_accuracy_score, once for each prediction.
   // Errors, by CodeOf: kInvalidInput (not a UUID, a name that is not served, or only some of the last three; the
   // message names the field), kUnknownPrediction (not remembered, and without the last three).
   absl::StatusOr<FeedbackOutcome> AddFeedback(const Feedback& feedback);

@@ -51,7 +51,8 @@ constexpr std::array<std::pair<RejectReason, const char*>, 5> kReasons = {{{Reje
                                                                            {RejectReason::kAbandoned, "abandoned"}}};
 constexpr std::array<std::pair<ShadowOutcome, const char*>, 3> kShadowOutcomes = {
     {{ShadowOutcome::kCompared, "compared"}, {ShadowOutcome::kDropped, "dropped"}, {ShadowOutcome::kFailed, "failed"}}};
-constexpr std::array kStatusesAtZero = {200, 422, 429, 503};
+// All that an alert counts: a counter that appears with its first event hides that event from increase().
+constexpr std::array kStatusesAtZero = {200, 422, 429, 500, 503, 504};
 
 // Families are shared by the models: registering a name twice gives the same one.
 class Registration {
@@ -82,6 +83,8 @@ class ModelMetricsImpl final : public ModelMetrics {
         registration_.Gauges("ml_model_load_duration_seconds", "Time from opening the package to a warm backend.");
     auto& predictions = registration_.Counters("ml_predictions_total", "Texts answered, by the label they got.");
     auto& confidence = registration_.Histograms("ml_prediction_confidence", "Score of the label that a text got.");
+    auto& feedback =
+        registration_.Counters("ml_feedback_total", "Labelled feedback, by whether it agreed with the prediction.");
     for (const std::string& label : series.labels) {
       confidence_.push_back(&confidence.Add({{"model", series.model}, {"label", label}}, ConfidenceBuckets()));
     }
@@ -96,6 +99,13 @@ class ModelMetricsImpl final : public ModelMetrics {
       };
       backend.narrow_runs = of_session("narrow");
       backend.wide_runs = of_session("wide");
+      const auto of_outcome = [&](const char* outcome) {
+        Labels labels = of_backend;
+        labels["outcome"] = outcome;
+        return &feedback.Add(labels);
+      };
+      backend.feedback_agreed = of_outcome("agreed");
+      backend.feedback_differed = of_outcome("differed");
       backend.load_seconds = &loads.Add(of_backend);
       for (const std::string& label : series.labels) {
         Labels labels = of_backend;
@@ -138,6 +148,7 @@ class ModelMetricsImpl final : public ModelMetrics {
     PerBackend& counted = At(backend);
     ++counted.feedback;
     if (agreed) ++counted.agreed;
+    (agreed ? counted.feedback_agreed : counted.feedback_differed)->Increment();
     registration_
         .Gauges("ml_prediction_accuracy_score", "Share of labelled feedback that agreed, over the process's life.")
         .Add({{"model", series_.model}, {"backend", series_.backends[static_cast<size_t>(backend)]}})
@@ -171,6 +182,7 @@ class ModelMetricsImpl final : public ModelMetrics {
     queue_tokens_.Set(static_cast<double>(tokens));
     queue_limit_.Set(static_cast<double>(limit));
   }
+  void SetStalled(bool stalled) override { stalled_.Set(stalled ? 1 : 0); }
   void SetPackageVerified(bool verified) override {
     registration_.Gauges("ml_package_verified", "1: the package's hashes were checked and agree; 0: they do not.")
         .Add(of_model_)
@@ -190,6 +202,8 @@ class ModelMetricsImpl final : public ModelMetrics {
     Histogram* run_seconds = nullptr;
     Counter* narrow_runs = nullptr;
     Counter* wide_runs = nullptr;
+    Counter* feedback_agreed = nullptr;
+    Counter* feedback_differed = nullptr;
     Gauge* load_seconds = nullptr;
     std::vector<Counter*> predictions;  // [label]
     int64_t feedback = 0;               // under mutex_
@@ -223,6 +237,10 @@ class ModelMetricsImpl final : public ModelMetrics {
       registration_.Gauges("ml_queue_tokens", "Tokens admitted and not answered yet.").Add(of_model_);
   Gauge& queue_limit_ =
       registration_.Gauges("ml_queue_limit_tokens", "Admission limit of ml_queue_tokens.").Add(of_model_);
+  Gauge& stalled_ = registration_
+                        .Gauges("ml_worker_stalled",
+                                "1: a worker has been inside one run for longer than stall-timeout; liveness fails.")
+                        .Add(of_model_);
   Mutex mutex_;
   Gauge* active_precision_ KS_GUARDED_BY(mutex_) = nullptr;
 };

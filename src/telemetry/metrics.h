@@ -46,7 +46,7 @@ class ModelMetrics {
   // One text answered; `tokens` that ran for it, `confidence` the score of its label, in [0, 1].
   virtual void CountPrediction(int backend, int label, double confidence, int tokens, bool truncated) = 0;
   virtual void CountRejected(RejectReason reason) = 0;
-  // Creates ml_prediction_accuracy_score with the first one: a zero before that would page someone.
+  // Counts it, and creates ml_prediction_accuracy_score with the first one: a zero before that would page someone.
   virtual void CountFeedback(int backend, bool agreed) = 0;
   // One text that was compared. Takes no lock: it comes from a thread at idle priority, and nobody may wait for that.
   // Creates ml_backend_agreement_ratio and ml_backend_score_drift_max with the first one.
@@ -55,6 +55,8 @@ class ModelMetrics {
   virtual void CountShadow(ShadowOutcome outcome, int texts) = 0;
   virtual void SetLoadTime(int backend, Duration duration) = 0;
   virtual void SetQueue(int64_t tokens, int64_t limit) = 0;
+  // Whether a worker has been inside one run for too long. Time alone changes it, so whoever scrapes sets it before.
+  virtual void SetStalled(bool stalled) = 0;
   virtual void SetPackageVerified(bool verified) = 0;
   // The one in use; an earlier one disappears.
   virtual void SetActivePrecision(std::string_view precision, std::string_view reason) = 0;
@@ -78,8 +80,8 @@ class Metrics {
   // Registers the series of a model; the result lives as long as this object. Once for each model.
   ModelMetrics& AddModel(const ModelSeries& series);
 
-  // Registers the http_* series of each route at zero, for the statuses 200, 422, 429 and 503. Before the first
-  // request, once.
+  // Registers the http_* series of each route at zero, for the statuses 200, 422, 429, 500, 503 and 504. Before
+  // the first request, once.
   void AddRoutes(const std::vector<HttpRoute>& routes);
   // Around each request; safe from any thread. `route` is the index in the list given to AddRoutes.
   void HttpStarted();

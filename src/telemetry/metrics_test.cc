@@ -38,6 +38,9 @@ TEST(Metrics, RegistersEverySeriesOfAModelAtZero) {
                              R"(ml_predictions_total{backend="onnx",label="NEG",model="tiny"})",
                              R"(ml_predictions_total{backend="pytorch",label="POS",model="tiny"})",
                              R"(ml_prediction_confidence_bucket{label="POS",model="tiny",le="0.95"})",
+                             R"(ml_feedback_total{backend="onnx",model="tiny",outcome="agreed"})",
+                             R"(ml_feedback_total{backend="pytorch",model="tiny",outcome="differed"})",
+                             R"(ml_worker_stalled{model="tiny"})",
                              R"(ml_tokens_total{model="tiny"})",
                              R"(ml_truncated_total{model="tiny"})",
                              R"(ml_batch_size_count{model="tiny"})",
@@ -129,6 +132,9 @@ TEST(Metrics, ScoresAccuracyFromTheFirstFeedbackOn) {
   model.CountFeedback(1, true);
   model.CountFeedback(1, true);
   EXPECT_EQ(Sample(metrics, R"(ml_prediction_accuracy_score{backend="pytorch",model="tiny"})"), 0.75);
+  EXPECT_EQ(Sample(metrics, R"(ml_feedback_total{backend="pytorch",model="tiny",outcome="agreed"})"), 3);
+  EXPECT_EQ(Sample(metrics, R"(ml_feedback_total{backend="pytorch",model="tiny",outcome="differed"})"), 1);
+  EXPECT_EQ(Sample(metrics, R"(ml_feedback_total{backend="onnx",model="tiny",outcome="agreed"})"), 0);
   EXPECT_EQ(Sample(metrics, R"(ml_prediction_accuracy_score{backend="onnx",model="tiny"})"), std::nullopt);
 }
 
@@ -159,7 +165,7 @@ TEST(Metrics, KeepsSeveralModelsApart) {
 TEST(Metrics, CountsRequestsByRouteAndStatus) {
   Metrics metrics;
   metrics.AddRoutes({{"/a/{id}", "POST"}, {"unmatched", "other"}});
-  for (const char* status : {"200", "422", "429", "503"}) {
+  for (const char* status : {"200", "422", "429", "500", "503", "504"}) {
     EXPECT_EQ(
         Sample(metrics, std::string(R"(http_requests_total{method="POST",route="/a/{id}",status=")") + status + "\"}"),
         0);

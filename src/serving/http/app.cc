@@ -163,6 +163,7 @@ Engine::Ticket App::Dispatch(const std::shared_ptr<Call>& call, HttpReply reply)
       break;
     case Operation::kMetrics:
       reply([this, call] {
+        service_.UpdateMetrics();
         return Answer(*call, {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_.Scrape()});
       });
       break;

@@ -313,6 +313,9 @@ TEST(App, TellsItsHealth) {
   for (const char* path : {"/health", "/health/live"}) {
     ExpectError(Ask(world.app, Request("GET", path)), 503, "E2001", "stall-timeout");
   }
+  EXPECT_THAT(Ask(world.app, Request("GET", "/metrics")).body, HasSubstr("ml_worker_stalled{model=\"tiny\"} 1"));
+  world.engine.SetState({.stalled = false});
+  EXPECT_THAT(Ask(world.app, Request("GET", "/metrics")).body, HasSubstr("ml_worker_stalled{model=\"tiny\"} 0"));
 }
 
 TEST(App, DescribesTheModel) {
