@@ -1,0 +1,39 @@
+"""The chart's dashboards as files; tests/deploy/test_monitoring.py asks a real Prometheus every query."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT / "scripts")]
+
+import dashboards  # noqa: E402
+from test_rules import needs_promtool, promtool  # noqa: E402
+
+FILES = sorted(dashboards.TARGET.glob("*.json"))
+
+
+def test_the_files_are_what_the_script_writes():
+    assert {file.name: file.read_text() for file in FILES} == dashboards.texts(), "run scripts/dashboards.py"
+
+
+@needs_promtool
+def test_the_queries_are_queries(tmp_path):
+    rules = [{"record": "query", "expr": target["expr"].replace("$__rate_interval", "5m")}
+             for file in FILES for panel in json.loads(file.read_text())["panels"] for target in panel.get("targets", [])]
+    assert rules
+    (tmp_path / "queries.yaml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    promtool("check", "rules", tmp_path / "queries.yaml")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_panels_neither_overlap_nor_leave_the_page(file):
+    taken = set()
+    for panel in json.loads(file.read_text())["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert at["x"] + at["w"] <= dashboards.COLUMNS and not cells & taken, panel["title"]
+        taken |= cells
