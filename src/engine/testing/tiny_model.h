@@ -104,6 +104,7 @@ class CountingMetrics final : public ModelMetrics {
   void WaitForShadow(ShadowOutcome outcome, int texts);
   void SetLoadTime(int, Duration) override {}
   void SetQueue(int64_t tokens, int64_t limit) override;
+  void SetStalled(bool) override {}
   void SetPackageVerified(bool) override {}
   void SetActivePrecision(std::string_view, std::string_view) override {}
 
