@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -16,12 +15,12 @@ namespace {
 using std::chrono::microseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// As long as two members that began together usually differ.
-constexpr microseconds kSpin(10);
 // Of members between two runs: the gap between two nodes of a graph, or two requests that follow at once.
 constexpr microseconds kIdle(50);
-// Of members in a meeting: some slices of work.
-constexpr microseconds kYield(500);
+// Of members in a meeting: as unequal as their shares get. Who waits longer sleeps, so that a member that the system took
+// off its core may have this one. Not yielding: that gives away the rest of a time slice, of which a run rarely needs more
+// than one.
+constexpr microseconds kMeeting(150);
 constexpr int kLooksPerTime = 32;  // a look costs about 20 ns, asking for the time as much
 
 void Relax() {
@@ -40,11 +39,7 @@ void Await(const std::atomic<uint32_t>& count, uint32_t old, microseconds patien
       if (count.load(std::memory_order_acquire) != old) return;
       Relax();
     }
-  } while (SteadyClock::now() - start < kSpin);
-  while (SteadyClock::now() - start < patience) {
-    if (count.load(std::memory_order_acquire) != old) return;
-    std::this_thread::yield();
-  }
+  } while (SteadyClock::now() - start < patience);
   count.wait(old, std::memory_order_acquire);
 }
 
@@ -101,7 +96,7 @@ void Team::Meet() {
   if (size_ == 1) return;
   // No meeting ends before this member has arrived, so the number is that of this one.
   const uint32_t meeting = meetings_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) return Await(meetings_, meeting, kYield);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) return Await(meetings_, meeting, kMeeting);
   arrived_.store(0, std::memory_order_relaxed);
   meetings_.store(meeting + 1, std::memory_order_release);
   meetings_.notify_all();

@@ -14,8 +14,8 @@ namespace ks {
 // (parallel_for.h) may run its tasks one after another; here all members run at once, so they may wait for each other.
 //
 // Between runs a member looks for the next one for some tens of microseconds, then sleeps: an idle team uses no CPU.
-// Who waits in Meet looks for some microseconds, offers its core to others for some hundreds, then sleeps: a member
-// that the system has taken off its core costs time, not the others' cores.
+// Who waits in Meet looks for some hundred microseconds, then sleeps: a member that the system has taken off its core
+// costs time, not the others' cores.
 class Team {
  public:
   // Requires size >= 1. Throws std::system_error where the system gives no more threads.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/cpu_time.h"
 #include "base/status_macros.h"
 #include "engine/error.h"
 #include "engine/served_model.h"
@@ -266,8 +267,11 @@ void QueueEngine::Execute(size_t worker, const Step& step) {
   Worker& self = *workers_[worker];
   const PackedBatch batch = self.buffers.Pack(step.run.slices);
   const TimePoint start = clock_.Now();
+  const Duration cpu_before = ThreadCpuTime();
   const absl::StatusOr<Logits> logits = step.backend->Run(batch);
-  const Duration duration = clock_.Now() - start;
+  const Duration cpu = ThreadCpuTime() - cpu_before;
+  const TimePoint end = clock_.Now();
+  const Duration duration = end - start;
   metrics_.ObserveRun(static_cast<int>(self.group), duration, batch.sequences(), batch.tokens(), step.run.wide);
 
   absl::Status status = logits.status();
@@ -277,7 +281,7 @@ void QueueEngine::Execute(size_t worker, const Step& step) {
     std::fill_n(first, slice.parts, PartRun{duration, false});
     first->first_of_slice = true;
   }
-  for (const auto& request : FinishRun(worker, step.run, duration, status.ok())) {
+  for (const auto& request : FinishRun(worker, step.run, {duration, cpu, end}, status.ok())) {
     if (status.ok()) {
       Succeed(request);
     } else {
@@ -287,10 +291,10 @@ void QueueEngine::Execute(size_t worker, const Step& step) {
 }
 
 std::vector<std::shared_ptr<Request>> QueueEngine::FinishRun(size_t worker, const Scheduler::Run& run,
-                                                             Duration duration, bool ok) {
+                                                             const Scheduler::RunTime& time, bool ok) {
   MutexLock lock(mutex_);
   running_since_[worker].reset();
-  auto finished = scheduler_.Finish(workers_[worker]->group, run, duration, ok);
+  auto finished = scheduler_.Finish(workers_[worker]->group, run, time, ok);
   ShowQueue();
   for (size_t g = 0; run.wide && g < groups_.size(); ++g) {
     if (scheduler_.HasWork(g)) wake_[g].NotifyOne();

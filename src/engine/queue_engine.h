@@ -69,8 +69,8 @@ class QueueEngine final : public Engine {
   std::optional<Step> NextStep(size_t worker) KS_EXCLUDES(mutex_);
   void Execute(size_t worker, const Step& step) KS_EXCLUDES(mutex_);
   // Scheduler::Finish, and whoever waited for the end of a run on all cores goes on.
-  std::vector<std::shared_ptr<Request>> FinishRun(size_t worker, const Scheduler::Run& run, Duration duration, bool ok)
-      KS_EXCLUDES(mutex_);
+  std::vector<std::shared_ptr<Request>> FinishRun(size_t worker, const Scheduler::Run& run,
+                                                  const Scheduler::RunTime& time, bool ok) KS_EXCLUDES(mutex_);
 
   // The timer's thread: answers on time what expires while every worker is busy.
   void WatchDeadlines();

@@ -48,11 +48,11 @@ void Scheduler::Admit(const std::shared_ptr<Request>& request, TimePoint now) {
   groups_[request->group].queue.Add(request);
 }
 
-CoresChoice Scheduler::Choose(const Group& group) const {
+CoresChoice Scheduler::Choose(const Group& group, TimePoint now) const {
   const WaitQueue::Lone lone = group.queue.lone();
   return ChooseCores({.runs = runs_,
                       .wide_run = wide_run_,
-                      .has_wide = group.has_wide,
+                      .has_wide = group.has_wide && wide_pause_.IsOver(now),
                       .idle_workers = group.workers - group.runs - 1,
                       .waiting_tokens = group.queue.tokens(),
                       .waiting_parts = lone.parts,
@@ -64,7 +64,7 @@ CoresChoice Scheduler::Choose(const Group& group) const {
 
 Scheduler::Run Scheduler::Start(size_t index, TimePoint now) {
   WaitQueue& queue = groups_[index].queue;
-  const CoresChoice choice = Choose(groups_[index]);
+  const CoresChoice choice = Choose(groups_[index], now);
   const int64_t waiting = queue.tokens();
   Run run = {.slices = queue.TakeRun(now, choice.goal_tokens), .wide = choice.cores == CoresChoice::Cores::kAll};
   run.tokens = waiting - queue.tokens();
@@ -78,18 +78,21 @@ Scheduler::Run Scheduler::Start(size_t index, TimePoint now) {
   return run;
 }
 
-std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run& run, Duration duration, bool ok) {
+std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run& run, const RunTime& time, bool ok) {
   --groups_[index].runs;
   --runs_;
-  if (run.wide) wide_run_ = false;
+  if (run.wide) {
+    wide_run_ = false;
+    wide_pause_.AddRun(time.wall, time.cpu, time.end);
+  }
   queue_tokens_ -= run.tokens;
-  if (ok) groups_[index].meter.AddRun(run.tokens, duration, run.wide);
+  if (ok) groups_[index].meter.AddRun(run.tokens, time.wall, run.wide);
 
   std::vector<std::shared_ptr<Request>> finished;
   for (const RunSlice& slice : run.slices) {
     Request& request = *slice.request;
     if (request.answered) continue;  // expired, cancelled, or failed in another run
-    request.times.infer += duration;
+    request.times.infer += time.wall;
     request.unfinished_parts -= slice.parts;
     if (ok && request.unfinished_parts > 0) continue;
     if (!ok) queue_tokens_ -= TakeOut(request);

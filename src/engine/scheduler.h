@@ -12,6 +12,7 @@
 #include "engine/rate_meter.h"
 #include "engine/request.h"
 #include "engine/wait_queue.h"
+#include "engine/wide_pause.h"
 
 namespace ks {
 
@@ -51,9 +52,14 @@ class Scheduler {
   bool HasWork(size_t group) const { return !wide_run_ && !groups_[group].queue.empty(); }
   // The next run of a free worker of the group `index`. Requires HasWork and that TakeExpired left none at `now`.
   Run Start(size_t index, TimePoint now);
+  struct RunTime {
+    Duration wall = {};
+    Duration cpu = {};  // of it the worker's thread had a processor
+    TimePoint end;
+  };
   // Books the end of a run. Returns the requests that are to be answered now: those whose last part it held, or, where
   // it failed, all that had a part in it and no answer yet; what is left of these does not run any more.
-  std::vector<std::shared_ptr<Request>> Finish(size_t index, const Run& run, Duration duration, bool ok);
+  std::vector<std::shared_ptr<Request>> Finish(size_t index, const Run& run, const RunTime& time, bool ok);
   // From now on this group may run on all cores.
   void SetHasWide(size_t group) { groups_[group].has_wide = true; }
 
@@ -81,7 +87,7 @@ class Scheduler {
     bool has_wide = false;
   };
 
-  CoresChoice Choose(const Group& group) const;
+  CoresChoice Choose(const Group& group, TimePoint now) const;
   // Marks them answered and takes `tokens`, which waited, out of the count.
   void Withdraw(const std::vector<std::shared_ptr<Request>>& requests, int64_t tokens);
   // Takes what waits of a request out of its queue; returns its tokens.
@@ -92,6 +98,7 @@ class Scheduler {
   int64_t queue_tokens_ = 0;
   int runs_ = 0;           // in progress, of all groups
   bool wide_run_ = false;  // one of them, alone, on all cores
+  WidePause wide_pause_;
   bool draining_ = false;
 };
 

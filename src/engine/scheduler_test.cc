@@ -25,6 +25,7 @@ using std::chrono::seconds;
 
 constexpr int kPatterns = 3000;
 constexpr int kClasses = 2;
+constexpr Duration kHeldUp = std::chrono::milliseconds(3);
 
 // One pattern: a server and what comes to it.
 struct Pattern {
@@ -46,6 +47,7 @@ struct Pattern {
     hasty_percent = Below(2) * Below(30);
     leaving_percent = Below(2) * Below(20);
     failing_percent = Below(3) == 0 ? Below(10) : 0;
+    held_up_percent = Below(2) * Below(50);
   }
 
   int Below(int bound) { return static_cast<int>(random() % static_cast<unsigned>(bound)); }
@@ -62,7 +64,7 @@ struct Pattern {
   bool has_wide;
   Duration token_cost, run_cost, gap;
   Scheduler::Limits limits;
-  int requests, bulk_percent, hasty_percent, leaving_percent, failing_percent;
+  int requests, bulk_percent, hasty_percent, leaving_percent, failing_percent, held_up_percent;
 };
 
 class Simulation {
@@ -216,24 +218,31 @@ class Simulation {
     if (run->wide) {
       ASSERT_EQ(running_, 0);
       ASSERT_EQ(run->slices.size(), 1u);
+      ASSERT_GE(now_, no_wide_before_);
       wide_running_ = true;
       ++wide_runs;
     }
     ++running_;
     started_[group] += tokens;
     NoteDrained(group);
-    At(now_ + pattern_.CostOf(*run), [this, group, run] { Finish(group, *run); });
+    // Some milliseconds more where something else has the cores.
+    const bool held_up = run->wide && pattern_.Chance(pattern_.held_up_percent);
+    const Duration cpu = pattern_.CostOf(*run);
+    const Duration wall = held_up ? 2 * cpu + kHeldUp : cpu;
+    held_up_ += wall - cpu;
+    At(now_ + wall, [this, group, run, cpu, wall] { Finish(group, *run, wall, cpu); });
   }
 
-  void Finish(size_t group, const Scheduler::Run& run) {
+  void Finish(size_t group, const Scheduler::Run& run, Duration wall, Duration cpu) {
     const bool ok = !pattern_.Chance(pattern_.failing_percent);
     if (ok) Compute(run);
     ++idle_[group];
     --running_;
     if (run.wide) wide_running_ = false;
+    if (wall > cpu) no_wide_before_ = now_ + WidePause::kShortest;
     measured_[group] = measured_[group] || (ok && !run.wide && 2 * run.tokens >= pattern_.run_tokens);
     unfinished_tokens_ -= run.tokens;
-    for (const auto& request : scheduler_.Finish(group, run, pattern_.CostOf(run), ok)) {
+    for (const auto& request : scheduler_.Finish(group, run, {wall, cpu, now_}, ok)) {
       ASSERT_TRUE(admitted_.contains(request)) << "answered twice";
       if (ok) {
         ASSERT_EQ(admitted_[request].unrun_tokens, 0);
@@ -279,7 +288,7 @@ class Simulation {
     const double usable = admitted.is_short ? share * run - pattern_.longest_part + 1 : share * run;
     const double runs = (static_cast<double>(admitted.ahead) + 2 * run) / usable;
     const double rounds = runs / pattern_.workers + 2;
-    const Duration bound = std::chrono::duration_cast<Duration>(pattern_.LongestRun() * (rounds + 1));
+    const Duration bound = held_up_ + std::chrono::duration_cast<Duration>(pattern_.LongestRun() * (rounds + 1));
     ASSERT_LE(now_ - request.admitted, bound) << (admitted.is_short ? "short" : "bulk") << " behind " << admitted.ahead
                                               << " tokens, " << pattern_.workers << " workers";
   }
@@ -315,7 +324,7 @@ class Simulation {
       const double told = Seconds(at->second.hint);
       ++hints;
       EXPECT_LE(told, 3 * took + 1) << "told to wait too long";
-      const double at_most = at->second.measured ? 3 * told + Seconds(pattern_.LongestRun()) : took;
+      const double at_most = at->second.measured ? 3 * told + Seconds(pattern_.LongestRun() + held_up_) : took;
       EXPECT_LE(took, at_most) << "told to come back too early";
       at = hints_.erase(at);
     }
@@ -354,6 +363,8 @@ class Simulation {
   int64_t unfinished_tokens_ = 0;
   int running_ = 0;
   bool wide_running_ = false;
+  TimePoint no_wide_before_;
+  Duration held_up_{0};  // of all wide runs
   int32_t next_id_ = 0;
 };
 
