@@ -60,7 +60,7 @@ struct Int8Weights {
   const int32_t* column_sums = nullptr;
   const float* bias = nullptr;
   const float* multipliers = nullptr;
-  int inputs = 0;   // K, at most 65536: the sums stay within 32 bits
+  int inputs = 0;   // K, at most 32768: the sums stay within 32 bits, their columns' within 22
   int outputs = 0;  // N
 };
 

@@ -47,8 +47,8 @@ struct Int8LinearKernel {
       const int column = output + c * kLanes;
       const int* of_column = sums + c * kLanes;
       int r = 0;
-      for (; r + L::kWide <= rows; r += L::kWide) {
-        FinishRows<L::kWide>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
+      for (; r + L::kInt8Finished <= rows; r += L::kInt8Finished) {
+        FinishRows<L::kInt8Finished>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
       }
       for (; r < rows; ++r) FinishRows<1>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
     }
@@ -60,14 +60,13 @@ struct Int8LinearKernel {
   static void FinishRows(const Int8LinearArgs& a, int row, int column, const int* sums, int stride) {
     using Wide = WideLanes<L, N>;
     const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
-    const I column_sums = L::LoadInts(a.weights.column_sums + column);
+    const typename L::ColumnSums column_sums = L::LoadColumnSums(a.weights.column_sums + column);
     const F scales = L::Load(a.weights.scales + column);
     const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
     typename Wide::F x;
 #pragma GCC unroll 8
     for (int r = 0; r < N; ++r) {
-      const I zero_point = L::SetInts(a.zero_points[row + r]);
-      const I exact = L::SubInts(L::LoadInts(sums + r * stride), L::MulInts(zero_point, column_sums));
+      const I exact = L::SubZeroPoint(L::LoadInts(sums + r * stride), a.zero_points[row + r], column_sums);
       x.v[r] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
     }
     if (a.epilogue == Epilogue::kGelu) x = LanesMath<Wide>::Gelu(x);
@@ -133,28 +132,50 @@ struct Int8LinearKernel {
     return rounded < 255.0f ? static_cast<int>(rounded) : 255;
   }
 
+  // The weights that come after a panel's own, asked for while those are in use: a core does not see across pages, and
+  // waits long for the last-level cache. Each step of each tile asks for its share of them.
+  struct Ahead {
+    static constexpr long kLine = 64;
+    const char* next;
+    long bytes_a_step;
+
+    void Fetch() {
+      __builtin_prefetch(next, 0, 2);  // the second level: in the first the panel itself needs the room
+      for (long line = kLine; line < bytes_a_step; line += kLine) __builtin_prefetch(next + line, 0, 2);
+      next += bytes_a_step;
+    }
+  };
+
   // C blocks of outputs for the rows [first, end).
   template <int C>
   static void Panel(const Int8LinearArgs& a, int first, int end, int output) {
+    const long inputs = Padded(a.weights.inputs, kInt8Inputs);
+    const int after = output + C * kLanes < a.weights.outputs ? output + C * kLanes : 0;
+    const long tiles = (end - first + L::kInt8Rows - 1) / L::kInt8Rows;
+    Ahead ahead = {reinterpret_cast<const char*>(a.weights.packed) + after * inputs,
+                   (C * kLanes * kInt8Inputs + tiles - 1) / tiles};
     int row = first;
-    for (; row + L::kInt8Rows <= end; row += L::kInt8Rows) Tile<L::kInt8Rows, C>(a, row, output);
-    LastTile<L::kInt8Rows - 1, C>(a, row, end - row, output);
+    for (; row + L::kInt8Rows <= end; row += L::kInt8Rows) {
+      Tile<L::kInt8Rows, C>(a, row, output, ahead);
+      ahead.next += inputs / kInt8Inputs * ahead.bytes_a_step;
+    }
+    LastTile<L::kInt8Rows - 1, C>(a, row, end - row, output, ahead);
   }
 
   // The tile of exactly `rows` rows, at most R.
   template <int R, int C>
-  static void LastTile(const Int8LinearArgs& a, int row, int rows, int output) {
+  static void LastTile(const Int8LinearArgs& a, int row, int rows, int output, const Ahead& ahead) {
     if constexpr (R > 0) {
       if (rows == R) {
-        Tile<R, C>(a, row, output);
+        Tile<R, C>(a, row, output, ahead);
       } else {
-        LastTile<R - 1, C>(a, row, rows, output);
+        LastTile<R - 1, C>(a, row, rows, output, ahead);
       }
     }
   }
 
   template <int R, int C>
-  static void Tile(const Int8LinearArgs& a, int row, int output) {
+  static void Tile(const Int8LinearArgs& a, int row, int output, Ahead ahead) {
     const unsigned long inputs = static_cast<unsigned long>(Padded(a.weights.inputs, kInt8Inputs));
     const unsigned char* q = a.q + row * a.q_stride;
     const signed char* w = a.weights.packed + output * inputs;
@@ -166,6 +187,7 @@ struct Int8LinearKernel {
     for (unsigned long k = 0; k < inputs; k += kInt8Inputs) {
       typename L::Weights weights[C];
       for (int c = 0; c < C; ++c) weights[c] = L::LoadWeights(w + c * block + k * kLanes);
+      ahead.Fetch();
       for (int r = 0; r < R; ++r) {
         const typename L::Inputs four = L::LoadInputs(q + r * a.q_stride + k);
         for (int c = 0; c < C; ++c) sums[r][c] = L::Dot(sums[r][c], four, weights[c]);

@@ -12,12 +12,14 @@ struct Avx2Lanes {
   struct I {
     __m256i low, high;
   };
+  using ColumnSums = I;
 
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
   static constexpr int kWide = 2;
+  static constexpr int kInt8Finished = kWide;
 
   static F Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static F Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -99,6 +101,10 @@ struct Avx2Lanes {
   }
   static I SubInts(I a, I b) { return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)}; }
   static I MulInts(I a, I b) { return {_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)}; }
+  static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
+  static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
+    return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+  }
   static F ToFloats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
   static void StoreBytes(unsigned char* p, F x, int offset, int n) {
     const __m256i offsets = _mm256_set1_epi32(offset);

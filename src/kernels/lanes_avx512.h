@@ -12,12 +12,14 @@ template <typename Self>
 struct Avx512LanesBase {
   using F = __m512;
   using I = __m512i;
+  using ColumnSums = I;
 
   static constexpr int kQueryVectors = 2;
   static constexpr int kKeyTile = 12, kKeySmall = 4;
   static constexpr int kRowTile = 12, kRowSmall = 4, kRowColumns = 2;
   static constexpr int kLinearRows = 4, kLinearOutputs = 6;
   static constexpr int kWide = 4;
+  static constexpr int kInt8Finished = 8;  // a chain of four operations' latency, two started a cycle
 
   static F Zero() { return _mm512_setzero_ps(); }
   static F Set(float x) { return _mm512_set1_ps(x); }
@@ -65,6 +67,10 @@ struct Avx512LanesBase {
   static void StoreInts(int* p, I a) { _mm512_storeu_si512(p, a); }
   static I SubInts(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I MulInts(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
+  static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
+    return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+  }
   static F ToFloats(I a) { return _mm512_cvtepi32_ps(a); }
   static void StoreBytes(unsigned char* p, F x, int offset, int n) {
     const I sum = _mm512_add_epi32(_mm512_cvtps_epi32(x), SetInts(offset));

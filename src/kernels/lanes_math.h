@@ -6,6 +6,7 @@
 
 namespace ks {
 
+// Always inlined where they take long: a call passes lanes_wide.h's numbers through memory.
 template <typename L>
 struct LanesMath {
   using F = typename L::F;
@@ -21,7 +22,7 @@ struct LanesMath {
     return sum;
   }
 
-  static F Exp(F x) {
+  [[gnu::always_inline]] static F Exp(F x) {
     constexpr float kLowest = -87.33f;       // below, the result would not be normal: 0
     constexpr float kHighest = 88.7228317f;  // from here on infinite
     constexpr float kLog2E = 0x1.715476p+0f;
@@ -56,13 +57,17 @@ struct LanesMath {
   }
 
   // x times the normal distribution function: 0.5 x (1 + erf(x / sqrt 2)).
-  static F Gelu(F x) {
-    // log of the distribution function at -a, error 1e-8 of (a times the function). Its leading coefficient is
-    // negative, so that it falls on beyond the fitted [0, 6].
-    constexpr float kLogTail[] = {-1.38067985e-6f, 2.02898190e-5f,  -9.57155489e-5f, -1.75668628e-4f, 5.00202001e-3f,
-                                  -3.64616556e-2f, -3.18273928e-1f, -7.97888463e-1f, -6.93147114e-1f};
-    const F tail = Exp(Polynomial(L::Abs(x), kLogTail));
-    return L::Mul(x, L::SelectLess(x, L::Zero(), tail, L::Sub(L::Set(1.0f), tail)));
+  [[gnu::always_inline]] static F Gelu(F x) {
+    // (the function - 0.5) / x in u on |x| <= 4.8, where u = x^2 - 4.8^2 / 2: powers of x itself would cancel. There the
+    // function reaches 1, and beyond it keeps that value.
+    constexpr float kOdd[] = {3.50726934e-14f, -1.17387241e-12f, 1.73841826e-11f, -2.76440371e-10f,
+                              5.93168004e-09f, -1.09357053e-07f, 1.74430579e-06f, -2.65340677e-05f,
+                              0.00039864314f,  -0.006335048f,    0.147212774f};
+    constexpr float kEnd = 4.8f;
+    // The order of operands lets a NaN through.
+    const F near = L::Max(L::Set(-kEnd), L::Min(L::Set(kEnd), x));
+    const F u = L::Fma(near, near, L::Set(-kEnd * kEnd / 2));
+    return L::Mul(x, L::Fma(near, Polynomial(u, kOdd), L::Set(0.5f)));
   }
 
   // Max(0, x) passes a NaN on.

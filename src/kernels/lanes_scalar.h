@@ -27,6 +27,7 @@ struct ScalarLanes {
   struct I {
     int v[16];
   };
+  using ColumnSums = I;
 
   // How many accumulators fit into the registers: rows x columns of the tiles in attention and linear.
   static constexpr int kQueryVectors = 1;
@@ -36,6 +37,7 @@ struct ScalarLanes {
   static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
   // How many chains of operations are kept going side by side (lanes_wide.h).
   static constexpr int kWide = 1;
+  static constexpr int kInt8Finished = kWide;
 
   static F Zero() { return Set(0.0f); }
   static F Set(float x) {
@@ -141,6 +143,11 @@ struct ScalarLanes {
   }
   static I MulInts(I a, I b) {
     return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) * static_cast<unsigned>(b.v[i]); });
+  }
+  // sum - zero_point * column_sums; zero points from -128 to 255.
+  static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
+  static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
+    return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
   }
   static F ToFloats(I a) {
     return Each([&](int i) { return static_cast<float>(a.v[i]); });

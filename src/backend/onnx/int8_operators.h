@@ -6,7 +6,7 @@
 
 namespace ks {
 
-inline constexpr int kMostInt8Inputs = 65536;  // of kernels/int8_linear.h
+inline constexpr int kMostInt8Inputs = 32768;  // of kernels/int8_linear.h
 inline constexpr int kMostInt8Outputs = 1 << 24;
 
 // A dense layer's weights [outputs, inputs] from the node's inputs first, first + 1, ..: packed, scales, column_sums,

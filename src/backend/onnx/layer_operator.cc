@@ -8,7 +8,7 @@ namespace ks {
 namespace {
 
 constexpr int kMostHidden = 1 << 14;
-constexpr int kMostInner = 1 << 16;
+constexpr int kMostInner = 1 << 15;
 static_assert(3 * kMostHidden <= kMostInt8Outputs && kMostInner <= kMostInt8Inputs);
 
 }  // namespace

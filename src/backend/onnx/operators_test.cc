@@ -151,7 +151,7 @@ TEST(Int8LinearOperator, RefusesWeightsOfAnotherSizeWhenTheSessionOpens) {
 }
 
 TEST(Int8LinearOperator, RefusesAttributesOutOfRange) {
-  for (const auto& [inputs, outputs, message] : {std::tuple(65537, 16, "inputs is 65537, expected 1 to 65536"),
+  for (const auto& [inputs, outputs, message] : {std::tuple(32769, 16, "inputs is 32769, expected 1 to 32768"),
                                                  {0, 16, "inputs is 0"},
                                                  {4, -1, "outputs is -1"}}) {
     OneNode node("Int8Linear");
