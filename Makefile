@@ -38,6 +38,7 @@ check:
 
 slow:
 	@scripts/setup check
+	@scripts/setup deploy
 	@scripts/slow
 
 bench:

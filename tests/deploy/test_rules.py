@@ -1,4 +1,4 @@
-"""The rule files of the chart, without a server: what fires when (rules/*.yaml), and whether each alert says what it has to."""
+"""The rule files of the chart, without a server: what fires when (rules/*.yaml), and whether alerts say what they have to."""
 
 import pathlib
 import re
