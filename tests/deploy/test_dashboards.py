@@ -1,7 +1,9 @@
 """The chart's dashboards as files; tests/deploy/test_monitoring.py asks a real Prometheus every query."""
 
+import html
 import json
 import pathlib
+import re
 import sys
 
 import pytest
@@ -37,3 +39,11 @@ def test_panels_neither_overlap_nor_leave_the_page(file):
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
         assert at["x"] + at["w"] <= dashboards.COLUMNS and not cells & taken, panel["title"]
         taken |= cells
+
+
+@pytest.mark.parametrize("dashboard", dashboards.DASHBOARDS, ids=lambda dashboard: dashboard.name)
+def test_the_pictures_show_the_panels_that_there_are(dashboard):
+    picture = (ROOT / f"docs/operations/{dashboard.name}.svg").read_text()
+    shown = re.findall(r'font-weight="bold">([^<]*)<', picture)
+    assert shown == [html.escape(title) for row in dashboard.rows for title in [row.title, *(p.title for p in row.panels)]], \
+        "run tests/deploy/pictures.py"
