@@ -2,6 +2,9 @@
 // Tested by team_test.cc, under ThreadSanitizer too.
 #include "base/team.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <string>
 
@@ -45,7 +48,7 @@ void Await(const std::atomic<uint32_t>& count, uint32_t old, microseconds patien
 
 }  // namespace
 
-Team::Team(int size) : size_(size) {
+Team::Team(int size) : size_(size), tids_(static_cast<size_t>(size)) {
   try {
     for (int member = 1; member < size; ++member) {
       threads_.push_back(std::make_unique<Thread>("team-" + std::to_string(member), [this, member] { Work(member); }));
@@ -70,7 +73,32 @@ void Team::Rouse() {
   events_.notify_all();
 }
 
+// Member i has the i-th of the caller's cores after the one that it is on. A core that is taken from the process later
+// costs nothing but the advantage: the kernel then lets the member run anywhere.
+void Team::Spread() {
+  const int core = sched_getcpu();
+  if (core == caller_core_ || core < 0) return;
+  caller_core_ = core;
+  cpu_set_t usable;
+  if (sched_getaffinity(0, sizeof(usable), &usable) != 0 || CPU_COUNT(&usable) < size_) return;
+  int next = core;
+  for (int member = 1; member < size_; ++member) {
+    do next = (next + 1) % CPU_SETSIZE;
+    while (!CPU_ISSET(static_cast<size_t>(next), &usable));
+    const int tid = tids_[static_cast<size_t>(member)].load(std::memory_order_relaxed);
+    if (tid == 0) {
+      caller_core_ = -1;  // once more at the next run
+      continue;
+    }
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(static_cast<size_t>(next), &own);
+    sched_setaffinity(tid, sizeof(own), &own);
+  }
+}
+
 void Team::Start(Call call, const void* body) {
+  Spread();
   call_ = call;
   body_ = body;
   runs_.fetch_add(1, std::memory_order_release);
@@ -80,6 +108,7 @@ void Team::Start(Call call, const void* body) {
 }
 
 void Team::Work(int member) {
+  tids_[static_cast<size_t>(member)].store(gettid(), std::memory_order_relaxed);
   uint32_t event = 0;
   for (uint32_t runs = 0;;) {
     Await(events_, event, kIdle);

@@ -16,6 +16,9 @@ namespace ks {
 // Between runs a member looks for the next one for some tens of microseconds, then sleeps: an idle team uses no CPU.
 // Who waits in Meet looks for some hundred microseconds, then sleeps: a member that the system has taken off its core
 // costs time, not the others' cores.
+//
+// Each member is kept on a core of its own, away from the caller's, where the caller may use so many: the system likes to
+// wake a thread on its waker's core, and two members on one core wait for each other at every meeting.
 class Team {
  public:
   // Requires size >= 1. Throws std::system_error where the system gives no more threads.
@@ -49,6 +52,7 @@ class Team {
  private:
   using Call = void (*)(const void* body, int member);
 
+  void Spread();
   void Start(Call call, const void* body);
   void Work(int member);
   void End();
@@ -61,6 +65,8 @@ class Team {
   std::atomic<uint32_t> runs_ = 0;
   alignas(64) std::atomic<int> arrived_ = 0;
   alignas(64) std::atomic<uint32_t> meetings_ = 0;
+  int caller_core_ = -1;                // that the members are spread around
+  std::vector<std::atomic<int>> tids_;  // by member; 0 for one that does not run yet
   std::vector<std::unique_ptr<Thread>> threads_;
 };
 

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <memory>
 #include <numeric>
@@ -41,6 +43,50 @@ TEST(Team, NamesItsThreads) {
     if (member == 1) pthread_getname_np(pthread_self(), name, sizeof(name));
   });
   EXPECT_STREQ(name, "team-1");
+}
+
+TEST(Team, KeepsItsMembersOffTheCallersCore) {
+  cpu_set_t usable;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(usable), &usable), 0);
+  if (CPU_COUNT(&usable) < 2) GTEST_SKIP() << "needs two cores, this process may use one";
+  Team team(2);
+  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &usable)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    std::thread([&] {
+      ASSERT_EQ(sched_setaffinity(0, sizeof(usable), &usable), 0);
+      // The caller may be moved between two looks, which then shows as another core.
+      for (int run = 0; run < 1000; ++run) {
+        int cores[2] = {-1, -1};
+        team.Run([&](int member) {
+          team.Meet();
+          cores[member] = sched_getcpu();
+          team.Meet();
+        });
+        if (cores[0] == static_cast<int>(core)) {
+          EXPECT_NE(cores[0], cores[1]);
+          return;
+        }
+        sched_setaffinity(0, sizeof(one), &one);
+        sched_setaffinity(0, sizeof(usable), &usable);
+      }
+    }).join();
+  }
+}
+
+TEST(Team, RunsWithMoreMembersThanCores) {
+  cpu_set_t usable, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(usable), &usable), 0);
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(sched_getcpu()), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  Team team(3);
+  std::atomic<int> calls = 0;
+  for (int run = 0; run < 10; ++run) team.Run([&](int) { ++calls; });
+  EXPECT_EQ(calls, 30);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(usable), &usable), 0);
 }
 
 // Every member reads what its neighbour wrote before the meeting, and nobody writes on before all have read.
