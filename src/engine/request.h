@@ -30,6 +30,7 @@ struct Request {
   TimePoint admitted;
   TimePoint deadline;
   bool came_alone = false;  // when it was admitted nothing waited and nothing ran
+  int64_t number = 0;       // of all admitted ones, in their order
   std::function<void(absl::StatusOr<ClassifyResult>)> done;
 
   // Written by the workers, each at the parts that it took; no two take the same. P = parts, C = labels.

@@ -44,6 +44,7 @@ absl::Status Scheduler::CanAdmit(size_t index, int64_t tokens, TimePoint now, Ti
 void Scheduler::Admit(const std::shared_ptr<Request>& request, TimePoint now) {
   request->admitted = now;
   request->came_alone = queue_tokens_ == 0;
+  request->number = ++admitted_;
   queue_tokens_ += request->inputs.tokens();
   groups_[request->group].queue.Add(request);
 }
@@ -52,7 +53,7 @@ CoresChoice Scheduler::Choose(const Group& group, TimePoint now) const {
   const WaitQueue::Lone lone = group.queue.lone();
   return ChooseCores({.runs = runs_,
                       .wide_run = wide_run_,
-                      .has_wide = group.has_wide && wide_pause_.IsOver(now),
+                      .has_wide = group.has_wide && wide_gate_.IsOpen(now),
                       .idle_workers = group.workers - group.runs - 1,
                       .waiting_tokens = group.queue.tokens(),
                       .waiting_parts = lone.parts,
@@ -83,7 +84,7 @@ std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run&
   --runs_;
   if (run.wide) {
     wide_run_ = false;
-    wide_pause_.AddRun(time.wall, time.cpu, time.end);
+    wide_gate_.AddRun(time.wall, time.cpu, time.end);
   }
   queue_tokens_ -= run.tokens;
   if (ok) groups_[index].meter.AddRun(run.tokens, time.wall, run.wide);
@@ -97,6 +98,7 @@ std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run&
     if (ok && request.unfinished_parts > 0) continue;
     if (!ok) queue_tokens_ -= TakeOut(request);
     request.answered = true;
+    if (request.came_alone && request.inputs.parts() == 1) wide_gate_.AddLoneText(admitted_ > request.number);
     finished.push_back(slice.request);
   }
   return finished;

@@ -12,7 +12,7 @@
 #include "engine/rate_meter.h"
 #include "engine/request.h"
 #include "engine/wait_queue.h"
-#include "engine/wide_pause.h"
+#include "engine/wide_gate.h"
 
 namespace ks {
 
@@ -98,7 +98,8 @@ class Scheduler {
   int64_t queue_tokens_ = 0;
   int runs_ = 0;           // in progress, of all groups
   bool wide_run_ = false;  // one of them, alone, on all cores
-  WidePause wide_pause_;
+  int64_t admitted_ = 0;   // requests, ever
+  WideGate wide_gate_;
   bool draining_ = false;
 };
 

@@ -239,7 +239,10 @@ class Simulation {
     ++idle_[group];
     --running_;
     if (run.wide) wide_running_ = false;
-    if (wall > cpu) no_wide_before_ = now_ + WidePause::kShortest;
+    if (run.wide) {
+      if (wall > cpu && was_held_up_) no_wide_before_ = now_ + WideGate::kShortestPause;
+      was_held_up_ = wall > cpu;
+    }
     measured_[group] = measured_[group] || (ok && !run.wide && 2 * run.tokens >= pattern_.run_tokens);
     unfinished_tokens_ -= run.tokens;
     for (const auto& request : scheduler_.Finish(group, run, {wall, cpu, now_}, ok)) {
@@ -364,7 +367,8 @@ class Simulation {
   int running_ = 0;
   bool wide_running_ = false;
   TimePoint no_wide_before_;
-  Duration held_up_{0};  // of all wide runs
+  bool was_held_up_ = false;  // the wide run before
+  Duration held_up_{0};       // of all wide runs
   int32_t next_id_ = 0;
 };
 
