@@ -116,7 +116,7 @@ class Ours:
             return
         package.parent.mkdir(parents=True, exist_ok=True)
         run([self.tools.binary, "convert", WORK / "models" / model, "--output", package, "--overwrite", "--precision", "fp32,int8",
-             "--no-gate"], log_of(self.side, "prepare"), deadline)  # no gate: random weights decide nothing
+             "--max-length", "256", "--no-gate"], log_of(self.side, "prepare"), deadline)  # no gate: random weights decide nothing
 
     def flags(self):
         return ["--backend", self.backend, "--precision", self.precision]
