@@ -4,6 +4,7 @@
 #   make run       serve the default model on http://127.0.0.1:8000   (ARGS="--log-level debug ...")
 #   make test      unit and integration tests
 #   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
+#   make image     container images in build/image (ARGS=runtime makes one alone)
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
 #   make slow      the full runs: parity, truth, a minute of each fuzzer
 #   make bench     the micro-benchmarks, then the program against its peers: writes docs/benchmarks.md and docs/speed.md
@@ -13,7 +14,7 @@
 PREFIX ?= /usr/local
 ARGS ?=
 
-.PHONY: run test install check slow bench train venv-torch format clean
+.PHONY: run test install image check slow bench train venv-torch format clean
 .DEFAULT_GOAL := run
 
 run:
@@ -29,6 +30,10 @@ install:
 	@scripts/setup run
 	@scripts/build release
 	@cmake --install build/release --prefix "$(PREFIX)" $(if $(COMPONENT),--component $(COMPONENT))
+
+image:
+	@scripts/setup image
+	@scripts/image $(ARGS)
 
 check:
 	@scripts/setup check
