@@ -6,7 +6,8 @@
 #   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
 #   make image     container images in build/image (ARGS=runtime makes one alone)
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
-#   make slow      the full runs: parity, truth, a minute of each fuzzer
+#   make slow      the full runs: parity, truth, a minute of each fuzzer, the chart on a real control plane
+#   make deploy-test  the chart on a real control plane alone (the first time it builds one: ten minutes)
 #   make bench     the micro-benchmarks, then the program against its peers: writes docs/benchmarks.md and docs/speed.md
 #   make train     fine-tunes the default model (hours; training/README.md)
 #   make format    formats the C++ sources in place
@@ -14,7 +15,7 @@
 PREFIX ?= /usr/local
 ARGS ?=
 
-.PHONY: run test install image check slow bench train venv-torch format clean
+.PHONY: run test install image check slow deploy-test bench train venv-torch format clean
 .DEFAULT_GOAL := run
 
 run:
@@ -45,6 +46,9 @@ slow:
 	@scripts/setup check
 	@scripts/setup deploy
 	@scripts/slow
+
+deploy-test:
+	@scripts/deploy-test
 
 bench:
 	@scripts/setup test
