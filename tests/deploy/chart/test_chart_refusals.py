@@ -149,3 +149,13 @@ def test_no_mapping_of_the_values_takes_an_unknown_key():
 
 def test_the_schema_lists_what_the_values_have():
     assert render(values=yaml.safe_load((CHART / "values.yaml").read_text())) == render()
+
+
+def test_the_page_quotes_what_is_said():
+    """docs/deploy.md: every message of the schema and the templates is one that a refusal above really has."""
+    rows = re.findall(r"^\| [^|]+ \| (schema|templates)(?:, in the server's words)? \| `([^|]+)` \|$",
+                      (support.SOURCE / "docs" / "deploy.md").read_text(), re.MULTILINE)
+    assert len(rows) >= 9
+    said = [refusal(values=values) for values, _ in BY_SCHEMA + BY_TEMPLATE]
+    said += [refusal(values={"config": values, "image": {"variant": "full"}}) for values, _ in BY_SERVER]
+    assert [message for _, message in rows if not any(message in text for text in said)] == []
