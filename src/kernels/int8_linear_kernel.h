@@ -63,6 +63,11 @@ struct Int8LinearKernel {
     const typename L::ColumnSums column_sums = L::LoadColumnSums(a.weights.column_sums + column);
     const F scales = L::Load(a.weights.scales + column);
     const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
+    float* out = a.out + column;
+    if (a.plane_columns != 0) {
+      const int of_planes = a.plane_begin + column;
+      out = a.out + of_planes / a.plane_columns * a.plane_stride + of_planes % a.plane_columns;
+    }
     typename Wide::F x;
 #pragma GCC unroll 8
     for (int r = 0; r < N; ++r) {
@@ -75,7 +80,7 @@ struct Int8LinearKernel {
       if (a.residual != nullptr) {
         x.v[r] = L::Add(x.v[r], L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));
       }
-      L::StoreFirst(a.out + (row + r) * a.out_stride + column, x.v[r], n);
+      L::StoreFirst(out + (row + r) * a.out_stride, x.v[r], n);
     }
   }
 

@@ -21,10 +21,6 @@ namespace {
 constexpr int kLeastRowsEach = 24;
 // Rows that norm and quantisation pass on to each other in the first-level cache.
 constexpr int kNormRows = 8;
-// Between rows of queries, keys and values: without it one head's rows of a long text would fall into the same few sets
-// of the first-level cache.
-constexpr int kStrideGap = 16;
-
 // The columns of a matrix as a matrix; they begin at a multiple of kInt8Outputs.
 Int8Weights Cut(const Int8Weights& weights, Range columns) {
   Int8Weights part = weights;
@@ -46,13 +42,34 @@ struct Bytes {
 };
 
 // Where a dense layer's rows go, and what is done to them on the way; arrays begin with column 0 of row 0 and have the
-// same stride.
+// same stride. With planes as in Int8LinearArgs.
 struct Result {
   float* out = nullptr;
   size_t stride = 0;
+  int plane_columns = 0;
+  size_t plane_stride = 0;
   const float* residual = nullptr;
   Epilogue epilogue = Epilogue::kNone;
 };
+
+// How queries, keys and values lie: floats from one row, head and kind of them to the next.
+struct HeadLayout {
+  bool planes = false;  // a head's rows side by side, [3, heads, T, head_size]; otherwise [T, 3H] and a gap
+  size_t row = 0;
+  size_t head = 0;
+  size_t kind = 0;
+};
+
+// Planes, so that the keys of a long text take few pages and all sets of the first-level cache; but a block of outputs
+// must not fall into two of them.
+HeadLayout LayoutOfHeads(int width, int head_size, int tokens) {
+  constexpr size_t kGap = 16;
+  const size_t hidden = static_cast<size_t>(width);
+  const size_t columns = static_cast<size_t>(head_size);
+  const size_t rows = static_cast<size_t>(tokens);
+  if (head_size % kInt8Outputs != 0) return {false, 3 * hidden + kGap, columns, hidden};
+  return {true, columns, rows * columns, rows * hidden};
+}
 
 // What rows need on their way from attention to the end of the layer.
 struct Block {
@@ -77,7 +94,7 @@ class Run {
         finishes_by_columns_(by_columns_ || (team.size() > 1 && rows_ < kLeastRowsEach * team.size())),
         input_blocks_(args.tokens(), team.size()),
         output_blocks_(rows_, team.size()),
-        qkv_stride_(static_cast<size_t>(3 * width_ + kStrideGap)) {
+        heads_{LayoutOfHeads(width_, head_size_, args.tokens())} {
     const int heads_each = layer.heads / team.size();
     heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;
     members_.resize(static_cast<size_t>(team.size()));
@@ -101,7 +118,7 @@ class Run {
 
   void Lay(Carver& carver) {
     const int tokens = args_.tokens();
-    qkv_ = carver.Take<float>(tokens * qkv_stride_);
+    qkv_ = carver.Take<float>(heads_.planes ? 3 * heads_.kind : tokens * heads_.row);
     if (layer_.first_tokens) {
       queries_ = carver.Take<float>(static_cast<size_t>(args_.sequences) * width_);
       first_bytes_ = TakeBytes(carver, args_.sequences, width_);
@@ -222,12 +239,16 @@ class Run {
 
   // Columns of [query, key, value]; `bytes` begins with the first of the rows.
   void Project(const Bytes& bytes, Range rows, Range columns) {
-    Dense(bytes, rows.size(), layer_.qkv, columns, {qkv_ + rows.begin * qkv_stride_, qkv_stride_});
+    Dense(bytes, rows.size(), layer_.qkv, columns,
+          {.out = qkv_ + rows.begin * heads_.row,
+           .stride = heads_.row,
+           .plane_columns = heads_.planes ? head_size_ : 0,
+           .plane_stride = heads_.head});
   }
 
   void ProjectFirst(Range sequences, Range columns) {
     Dense(first_bytes_.From(sequences.begin, InputStride()), sequences.size(), layer_.qkv, columns,
-          {queries_ + static_cast<size_t>(sequences.begin) * width_, static_cast<size_t>(width_)});
+          {.out = queries_ + static_cast<size_t>(sequences.begin) * width_, .stride = static_cast<size_t>(width_)});
   }
 
   // --- Attention ---
@@ -247,7 +268,7 @@ class Run {
   void Attend(Range rows, Range heads, float* context, float* scratch) {
     if (layer_.first_tokens) {
       for (int i = rows.begin; i < rows.end; ++i) {
-        AttendRows(queries_ + static_cast<size_t>(i) * width_, 1, i, heads,
+        AttendRows({queries_ + static_cast<size_t>(i) * width_, static_cast<size_t>(head_size_)}, 1, i, heads,
                    context + static_cast<size_t>(i - rows.begin) * width_, scratch);
       }
       return;
@@ -256,23 +277,28 @@ class Run {
     int sequence = static_cast<int>(std::upper_bound(offsets, offsets + args_.sequences, rows.begin) - offsets) - 1;
     for (int row = rows.begin; row < rows.end; ++sequence) {
       const int end = std::min(rows.end, static_cast<int>(offsets[sequence + 1]));
-      AttendRows(qkv_ + row * qkv_stride_, end - row, sequence, heads,
+      AttendRows({qkv_ + row * heads_.row, heads_.head}, end - row, sequence, heads,
                  context + static_cast<size_t>(row - rows.begin) * width_, scratch);
       row = end;
     }
   }
 
+  struct Queries {
+    const float* first;  // row of head 0
+    size_t head_stride;
+  };
+
   // Queries of one sequence.
-  void AttendRows(const float* queries, int rows, int sequence, Range heads, float* context, float* scratch) {
+  void AttendRows(Queries queries, int rows, int sequence, Range heads, float* context, float* scratch) {
     const int begin = args_.offsets[sequence];
-    const float* const keys = qkv_ + begin * qkv_stride_ + width_;
     for (int head = heads.begin; head < heads.end; ++head) {
       const int column = head * head_size_;
+      const float* const keys = qkv_ + heads_.kind + head * heads_.head + begin * heads_.row;
       for (int row = 0; row < rows; row += kAttentionRows) {
-        kernels_.attention_block({.q = queries + row * qkv_stride_ + column,
-                                  .k = keys + column,
-                                  .v = keys + width_ + column,
-                                  .row_stride = qkv_stride_,
+        kernels_.attention_block({.q = queries.first + head * queries.head_stride + row * heads_.row,
+                                  .k = keys,
+                                  .v = keys + heads_.kind,
+                                  .row_stride = heads_.row,
                                   .rows = std::min(rows - row, kAttentionRows),
                                   .tokens = args_.offsets[sequence + 1] - begin,
                                   .head_size = head_size_,
@@ -310,7 +336,8 @@ class Run {
 
     Quantize(block.context, layer_.attention_output, block.bytes, mine);
     Meet(share);
-    Dense(block.bytes, count, layer_.attention_output, share.Columns(width_), {block.hidden, width, residual});
+    Dense(block.bytes, count, layer_.attention_output, share.Columns(width_),
+          {.out = block.hidden, .stride = width, .residual = residual});
     Meet(share);
     for (int row = mine.begin; row < mine.end; row += kNormRows) {
       const Range some = {row, std::min(row + kNormRows, mine.end)};
@@ -319,11 +346,12 @@ class Run {
     }
     Meet(share);
     Dense(block.bytes, count, layer_.ffn_in, share.Columns(layer_.inner()),
-          {block.inner, static_cast<size_t>(layer_.inner()), nullptr, Epilogue::kGelu});
+          {.out = block.inner, .stride = static_cast<size_t>(layer_.inner()), .epilogue = Epilogue::kGelu});
     Meet(share);
     Quantize(block.inner, layer_.ffn_out, block.bytes, mine);
     Meet(share);
-    Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_), {out, width, block.hidden});
+    Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_),
+          {.out = out, .stride = width, .residual = block.hidden});
     Meet(share);
     Norm(out, layer_.ffn_norm, mine);
   }
@@ -346,6 +374,8 @@ class Run {
 
   void Dense(const Bytes& bytes, int rows, const Int8Weights& weights, Range columns, const Result& result) {
     if (rows == 0 || columns.size() == 0) return;
+    const int planes = result.plane_columns;
+    const size_t to = planes == 0 ? static_cast<size_t>(columns.begin) : columns.begin / planes * result.plane_stride;
     kernels_.int8_linear({.q = bytes.q,
                           .q_stride = static_cast<size_t>(PaddedInputs(weights.inputs)),
                           .scales = bytes.scales,
@@ -354,8 +384,11 @@ class Run {
                           .epilogue = result.epilogue,
                           .residual = result.residual == nullptr ? nullptr : result.residual + columns.begin,
                           .residual_stride = result.stride,
-                          .out = result.out + columns.begin,
+                          .out = result.out + to,
                           .out_stride = result.stride,
+                          .plane_columns = planes,
+                          .plane_begin = planes == 0 ? 0 : columns.begin % planes,
+                          .plane_stride = result.plane_stride,
                           .rows = rows});
   }
 
@@ -382,8 +415,8 @@ class Run {
   bool heads_apart_;                // members have whole heads, so they need not meet before attention
   const Blocks input_blocks_, output_blocks_;
 
-  const size_t qkv_stride_;
-  float* qkv_ = nullptr;      // [T, 3H], rows qkv_stride_ apart
+  const HeadLayout heads_;
+  float* qkv_ = nullptr;      // queries, keys and values
   float* queries_ = nullptr;  // [B, H], where first tokens alone are wanted
   Bytes first_bytes_;         // their rows of the input
   Block shared_;              // where members share rows
