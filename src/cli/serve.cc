@@ -267,6 +267,7 @@ class Server {
 
   void DoAfterReady() {
     for (size_t g = 0; g < loaded_.groups.size(); ++g) OpenAllCores(g);
+    if (environment_ != nullptr) DropOnnxStartCode();
     if (!config_.verify) VerifyInBackground();
   }
 

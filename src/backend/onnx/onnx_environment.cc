@@ -2,6 +2,7 @@
 #include "backend/onnx/onnx_environment.h"
 
 #include "backend/onnx/ort.h"
+#include "base/code_pages.h"
 #include "base/huge_pages.h"
 #include "base/status_macros.h"
 
@@ -67,5 +68,7 @@ OnnxEnvironment::Times OnnxEnvironment::Finish() {
   MutexLock lock(mutex_);
   return times_;
 }
+
+void DropOnnxStartCode() { DropCodePages(reinterpret_cast<const void*>(&OrtGetApiBase)); }
 
 }  // namespace ks
