@@ -5,6 +5,7 @@ Needs what the tests of this folder need: KS_BINARY, KS_MODEL and KS_SOURCE_DIR 
 Prometheus. Windows are FACTOR times shorter than in the dashboards, so that a minute stands for an hour.
 """
 
+import contextlib
 import pathlib
 import random
 import sys
@@ -62,7 +63,13 @@ def record(prometheus):
     settings = ("--backend", "onnx", "--allowed-backends", "onnx,pytorch", "--canary-backend", "pytorch", "--canary-share", "0.2",
                 "--shadow-backend", "pytorch", "--shadow-share", "0.3", "--threads", "1", "--max-text-chars", "1900",
                 "--max-batch-tokens", "6000", "--max-queue-tokens", "6000", "--log-level", "error")
-    with support.Server(*settings) as first, support.Server(*settings) as second:
+    with contextlib.ExitStack() as stack:
+        first, second = [support.Server(*settings) for _ in range(2)]
+        for server in (first, second):
+            stack.push(server.__exit__)
+            server.wait_ready(120)  # LibTorch, twice, perhaps from a cold disk
+            precision = server.get("/model-info").json()["precision"]
+            assert precision == "int8", f"expected a sound package that runs in int8, found {precision}"
         prometheus.scrape("sentiment", first.port, second.port)
         visitors = [Visitors(server, seed) for seed, server in enumerate((first, second))]
         start = time.time()
@@ -79,7 +86,7 @@ def record(prometheus):
             second.process.terminate()
             second.process.wait(60)
             second.start(second.process.args, env=support.ENVIRONMENT)
-            second.wait_ready()
+            second.wait_ready(120)
             time.sleep(90)
         return start, time.time()
 
