@@ -5,8 +5,7 @@
 //
 // FILE holds one JSON body a line; requests take them in turn. The latency of an open loop counts from the moment a
 // request was meant to leave: a server that stalls makes all that wait behind it late, and that shows. Connections are
-// kept alive. One thread, in short time slices where the system has them: a request costs some 15 us here, and must not wait
-// for what computes on the same cores. Prints one JSON object; percentiles are exact, those of "ok" are
+// kept alive. One thread: a request costs some 15 us here. Prints one JSON object; percentiles are exact, those of "ok" are
 // of the answers with status 200 alone.
 //
 // Checked against wrk by check_wrk.py.
@@ -23,8 +22,6 @@
 #include <random>
 #include <string>
 #include <vector>
-
-#include "base/short_slices.h"
 
 namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
@@ -230,7 +227,6 @@ int main(int argc, char** argv) try {
   for (std::string line; std::getline(file, line);) bodies.push_back(line);
   if (bodies.empty()) return Usage("--bodies " + options.bodies + ": expected a body a line, found none");
 
-  ks::RunInShortSlices();
   Counts counts = Load(options, std::move(bodies)).Run();
   std::vector<double>& times = counts.milliseconds;
   std::vector<double>& ok = counts.ok_milliseconds;

@@ -17,7 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/short_slices.h"
 #include "base/status.h"
 #include "base/thread.h"
 #include "serving/http/connection.h"
@@ -138,10 +137,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOp
   server->port_ = bound.port();
   asio::co_spawn(running.context, running.Accept(), asio::detached);
   for (int i = 0; i < std::max(1, options.io_threads); ++i) {
-    running.threads.push_back(std::make_unique<Thread>(Cat("ks-http-", i), [&running] {
-      RunInShortSlices();
-      running.context.run();
-    }));
+    running.threads.push_back(std::make_unique<Thread>(Cat("ks-http-", i), [&running] { running.context.run(); }));
   }
   running.threads.push_back(std::make_unique<Thread>("ks-http-long", [&running] { running.helper_context.run(); }));
   return server;
