@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import urllib.parse
 
 import pytest
 import yaml
@@ -172,8 +171,10 @@ def test_probes_ask_routes_that_the_server_has(tmp_path):
         for name, probe in probes(server_container(documents)).items():
             assert server.get(probe["path"]).status == 200, name
         assert server.post("/api/v1/predict", {"text": "fine"}).status == 401
-        url = one(documents, "Pod")["spec"]["containers"][0]["args"][1].removeprefix("--url=")
-        assert server.get(urllib.parse.urlsplit(url).path).status == 200
+        arguments = one(documents, "Pod")["spec"]["containers"][0]["args"]
+        asked = support.run(*(a.replace("http://ks-kubesentiment:80/", server.url + "/") for a in arguments))
+        assert asked.returncode == 0, asked.stderr
+    assert support.run(*arguments[:1], f"--url={server.url}/health/ready").returncode == 1
 
 
 def test_the_port_is_said_once():
