@@ -107,14 +107,15 @@ def test_exec_to_first_answer(podman, runtime):
             start.start()
             while True:
                 try:
-                    answer = server.post(PREDICT, {"text": "I love this"}, timeout=5)
-                    break
+                    # It listens for an instant before it is ready.
+                    if server.post(PREDICT, {"text": "I love this"}, timeout=5).status == 200:
+                        break
                 except OSError:
-                    assert time.monotonic() < began + 60, server.log
-                    time.sleep(0.0005)
+                    pass
+                assert time.monotonic() < began + 60, server.log
+                time.sleep(0.0005)
             answered = time.monotonic()
             start.join()
-            assert answer.status == 200
             times.append((answered - began, answered - server.events()["start"]["began_monotonic_ms"] / 1000))
         finally:
             server.__exit__()
