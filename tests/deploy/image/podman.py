@@ -35,7 +35,8 @@ def missing():
 class Podman:
     def __init__(self, folder: pathlib.Path):
         self._folder = folder  # conmon leaves a file where it was started when a container runs out of memory
-        self._base = ["podman", "--root", str(folder / "storage"), "--runroot", str(folder / "run"), "--storage-driver=vfs",
+        self._base = ["podman", "--root", str(folder / "storage"), "--runroot", str(folder / "run"), "--tmpdir", str(folder / "tmp"),
+                      "--storage-driver=vfs",
                       "--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=none"]
 
     def __call__(self, *arguments, check=True, timeout=300):

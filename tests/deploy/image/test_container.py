@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(containers.missing()), reason=str(container
 def podman(tmp_path_factory):
     instance = Podman(tmp_path_factory.mktemp("podman"))
     yield instance
-    instance("system", "reset", "--force", check=False)
+    instance("rmi", "--all", "--force", check=False)  # a reset would reach the machine's other containers
 
 
 @pytest.fixture(scope="session")
