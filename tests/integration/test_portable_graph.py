@@ -145,7 +145,7 @@ def test_int8_says_what_the_served_int8_says(packages):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     served = numpy.array([[answer["scores"][label] for label in header["labels"]] for answer in answers])
     assert (got.argmax(1) == served.argmax(1)).mean() >= 0.99
-    assert numpy.abs(got - served).mean() <= 1e-3
+    assert numpy.abs(got - served).mean() <= 2e-3
     fp32 = numpy.array([row["logits"] for row in rows])
     assert (got.argmax(1) == fp32.argmax(1)).mean() >= 0.985
 

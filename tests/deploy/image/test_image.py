@@ -69,13 +69,13 @@ def test_nothing_of_the_building_machine_reaches_it(archive):
     assert not names & {"resolv.conf", "hostname", "hosts", "sources.list", "machine-id", ".dockerenv", ".bash_history"}
     traces = {str(SOURCE).encode(), *map(str.encode, registry_hosts())}
     found = [(path, trace) for path, content in archive.files().items() for trace in traces if trace in content]
-    assert not found
+    # A licence may name the place that its text is from, which may be where this machine fetches packages too.
+    assert not [(path, trace) for path, trace in found if not path.lstrip("/").startswith(("usr/share/doc/", "usr/share/common-licenses/"))]
     assert not [trace for trace in traces if trace in json.dumps(archive.config).encode()]
 
 
 def registry_hosts():
-    """The hosts that this machine fetches packages from; those that everybody knows may stand in a licence."""
-    known = {"deb.debian.org", "pypi.org", "files.pythonhosted.org", "proxy.golang.org", "registry.npmjs.org", "www.debian.org"}
+    """The hosts that this machine fetches packages from."""
     urls = [value for name, value in os.environ.items() if re.search(r"INDEX_URL|GOPROXY|PROXY$|REGISTRY", name, re.IGNORECASE)]
     for command in (["apt-get", "indextargets", "--format", "$(SITE)"], [sys.executable, "-m", "pip", "config", "list"],
                     ["npm", "config", "get", "registry"]):
@@ -84,7 +84,7 @@ def registry_hosts():
         except OSError:  # a tool that this machine does not have
             continue
     hosts = {urllib.parse.urlsplit(url).hostname for url in re.findall(r"https?://[^\s,'\"]+", " ".join(urls))}
-    return {host for host in hosts if host and "." in host} - known
+    return {host for host in hosts if host and "." in host}
 
 
 def test_the_program_is_stripped_and_finds_its_library_beside_it(archive, tmp_path):
