@@ -23,7 +23,7 @@ struct Int8LinearAvx2 {
   static constexpr int kRows = 4;  // of a tile: its sums, with what a step needs, fill 14 of 16 registers
   // Rows that stay in the second-level cache while all of the weights pass by, where the prepared bytes have room.
   static constexpr int kRowBlock = 64;
-  static constexpr int kPreparedBytes = 2 * 32768;  // one row of the most inputs
+  static constexpr int kPreparedBytes = 2 * 65536;  // 64 rows of 1,024 inputs, two of the most
   static constexpr int kStep = 16;                  // inputs that are prepared at once
 
   static void Run(const Int8LinearArgs& a) {
