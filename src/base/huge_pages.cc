@@ -14,13 +14,19 @@ namespace {
 // thread grows from anywhere.
 constexpr uintptr_t kSegmentBytes = uintptr_t{32} << 20;
 
+// The segment from which the calling thread's next pieces will come.
+uintptr_t SegmentInUse() {
+  const auto probe = std::make_unique<std::byte[]>(64);
+  return reinterpret_cast<uintptr_t>(probe.get()) / kSegmentBytes * kSegmentBytes;
+}
+
+// Parts that are not mapped are skipped; what is said of the rest still holds.
+void Advise(uintptr_t segment, int advice) { madvise(reinterpret_cast<void*>(segment), kSegmentBytes, advice); }
+
 }  // namespace
 
-void PreferHugePages() {
-  const auto probe = std::make_unique<std::byte[]>(64);  // from the segment that the next ones will come from
-  const uintptr_t segment = reinterpret_cast<uintptr_t>(probe.get()) / kSegmentBytes * kSegmentBytes;
-  // Parts that are not mapped are skipped; what is said of the rest still holds.
-  madvise(reinterpret_cast<void*>(segment), kSegmentBytes, MADV_HUGEPAGE);
-}
+PreferHugePages::PreferHugePages() : segment_(SegmentInUse()) { Advise(segment_, MADV_HUGEPAGE); }
+
+PreferHugePages::~PreferHugePages() { Advise(segment_, MADV_NOHUGEPAGE); }
 
 }  // namespace ks

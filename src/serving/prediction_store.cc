@@ -1,6 +1,8 @@
 // Tested by prediction_store_test.cc.
 #include "serving/prediction_store.h"
 
+#include <utility>
+
 namespace ks {
 namespace {
 
@@ -20,34 +22,36 @@ PredictionStore::Key PredictionStore::KeyOf(std::string_view id) {
   return key;
 }
 
-void PredictionStore::Insert(const Key& key, const Entry& entry) {
-  if (!entries_.try_emplace(key, entry).second) return;
-  if (ring_.size() < capacity_) {
-    ring_.push_back(key);
-    return;
-  }
-  entries_.erase(ring_[next_]);
-  ring_[next_] = key;
-  next_ = (next_ + 1) % capacity_;
+PredictionStore::PredictionStore(size_t capacity)
+    : entries_(capacity), places_(0, HashOfKey{&entries_}, SameKey{&entries_}) {
+  places_.reserve(capacity);
+}
+
+void PredictionStore::Insert(const Key& key, RememberedPrediction prediction, bool marked) {
+  if (places_.contains(key)) return;
+  if (places_.size() == entries_.size()) places_.erase(static_cast<uint32_t>(next_));
+  entries_[next_] = {key, prediction.label, static_cast<int16_t>(prediction.backend), marked};
+  places_.insert(static_cast<uint32_t>(next_));
+  next_ = (next_ + 1) % entries_.size();
 }
 
 void PredictionStore::Remember(std::string_view id, RememberedPrediction prediction) {
   MutexLock lock(mutex_);
-  Insert(KeyOf(id), {prediction, false});
+  Insert(KeyOf(id), prediction, false);
 }
 
 PredictionStore::Outcome PredictionStore::Mark(std::string_view id, std::optional<RememberedPrediction> claimed) {
   const Key key = KeyOf(id);
   MutexLock lock(mutex_);
-  const auto found = entries_.find(key);
-  if (found == entries_.end()) {
+  const auto found = places_.find(key);
+  if (found == places_.end()) {
     if (!claimed.has_value()) return {};
-    Insert(key, {*claimed, true});
+    Insert(key, *claimed, true);
     return {Verdict::kFirst, *claimed};
   }
-  const bool again = found->second.marked;
-  found->second.marked = true;
-  return {again ? Verdict::kAgain : Verdict::kFirst, found->second.prediction};
+  Entry& entry = entries_[*found];
+  const bool again = std::exchange(entry.marked, true);
+  return {again ? Verdict::kAgain : Verdict::kFirst, {entry.label, entry.backend}};
 }
 
 }  // namespace ks

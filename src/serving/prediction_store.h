@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "base/mutex.h"
 
 namespace ks {
@@ -18,10 +20,12 @@ struct RememberedPrediction {
   int backend = 0;
 };
 
-// Bounded: the oldest id is forgotten for a new one. Some 60 bytes an id, taken as they come. Safe from any thread.
+// Bounded: the oldest id is forgotten for a new one. All memory, some 34 bytes an id, is taken at once: a server must not
+// grow for the day that it takes to fill. Safe from any thread.
 class PredictionStore {
  public:
-  explicit PredictionStore(size_t capacity) : capacity_(capacity) {}
+  // Requires 0 < capacity < 2^31.
+  explicit PredictionStore(size_t capacity);
   PredictionStore(const PredictionStore&) = delete;
   PredictionStore& operator=(const PredictionStore&) = delete;
 
@@ -40,17 +44,40 @@ class PredictionStore {
  private:
   using Key = std::array<std::byte, 16>;
   struct Entry {
-    RememberedPrediction prediction;
-    bool marked = false;
+    Key key;
+    int32_t label;
+    int16_t backend;
+    bool marked;
   };
-  static Key KeyOf(std::string_view id);
-  void Insert(const Key& key, const Entry& entry) KS_REQUIRES(mutex_);
 
-  const size_t capacity_;
+  // Entries in a set by their key: the set holds places in entries_.
+  struct KeyOfPlace {
+    const std::vector<Entry>* entries;
+    const Key& operator()(const Key& key) const { return key; }
+    const Key& operator()(uint32_t place) const { return (*entries)[place].key; }
+  };
+  struct HashOfKey : KeyOfPlace {
+    using is_transparent = void;
+    template <typename T>
+    size_t operator()(const T& value) const {
+      return absl::HashOf(KeyOfPlace::operator()(value));
+    }
+  };
+  struct SameKey : KeyOfPlace {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOfPlace::operator()(a) == KeyOfPlace::operator()(b);
+    }
+  };
+
+  static Key KeyOf(std::string_view id);
+  void Insert(const Key& key, RememberedPrediction prediction, bool marked) KS_REQUIRES(mutex_);
+
   Mutex mutex_;
-  absl::flat_hash_map<Key, Entry> entries_ KS_GUARDED_BY(mutex_);
-  std::vector<Key> ring_ KS_GUARDED_BY(mutex_);  // in order of arrival once full, from next_ on
-  size_t next_ KS_GUARDED_BY(mutex_) = 0;
+  std::vector<Entry> entries_ KS_GUARDED_BY(mutex_);  // a ring in order of arrival
+  size_t next_ KS_GUARDED_BY(mutex_) = 0;             // the place of the next entry; the oldest once all are taken
+  absl::flat_hash_set<uint32_t, HashOfKey, SameKey> places_ KS_GUARDED_BY(mutex_);
 };
 
 }  // namespace ks

@@ -59,5 +59,22 @@ TEST(PredictionStore, ForgetsTheOldestFirst) {
   }
 }
 
+TEST(PredictionStore, KeepsTheLastOnesHoweverManyCame) {
+  constexpr int kCapacity = 16;
+  PredictionStore store(kCapacity);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 1000; ++i) {
+    ids.push_back(NewUuid4());
+    store.Remember(ids.back(), {i, i % 2});
+  }
+  for (int i = 0; i < 1000; ++i) {
+    const auto outcome = store.Mark(ids[static_cast<size_t>(i)], std::nullopt);
+    ASSERT_EQ(outcome.verdict == PredictionStore::Verdict::kFirst, i >= 1000 - kCapacity) << i;
+    if (i < 1000 - kCapacity) continue;
+    EXPECT_EQ(outcome.prediction.label, i);
+    EXPECT_EQ(outcome.prediction.backend, i % 2);
+  }
+}
+
 }  // namespace
 }  // namespace ks

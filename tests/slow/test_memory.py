@@ -91,4 +91,4 @@ def test_memory_is_small_and_flat():
 
 
 def told(figures):
-    return ", ".join(f"{name} {figures[name] / 1e6:.1f} MB" for name in ("Rss", "Pss", "Private_Dirty", "Private_Clean"))
+    return ", ".join(f"{name} {figures[name] / 1e6:.1f} MB" for name in ("Rss", "Pss", "Private_Dirty", "Private_Clean", "AnonHugePages"))

@@ -41,7 +41,7 @@ OnnxEnvironment::OnnxEnvironment() {
 }
 
 void OnnxEnvironment::Create() {
-  PreferHugePages();  // 8 MB in 177,000 pieces
+  const PreferHugePages prefer_huge_pages;  // 8 MB in 177,000 pieces
   const TimePoint began = SystemClock().Now();
   absl::StatusOr<std::shared_ptr<OrtEnv>> environment = AcquireOrtEnvironment();
   const TimePoint created = SystemClock().Now();
