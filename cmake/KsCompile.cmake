@@ -12,6 +12,10 @@ target_compile_options(ks_compile INTERFACE
   # The same bits on every machine: no contraction of a*b+c behind our back (DESIGN: numbers it must keep).
   -ffp-contract=off
   -fvisibility=hidden -fno-omit-frame-pointer)
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  # On arm64 a plain char has no sign: bytes must compare alike everywhere.
+  target_compile_options(ks_compile INTERFACE -fsigned-char)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ 12 calls a deprecated function of its own in stable_sort, and clang blames the caller; g++ still warns of ours.
   target_compile_options(ks_compile INTERFACE -Wthread-safety -Wno-deprecated-declarations)

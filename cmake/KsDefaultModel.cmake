@@ -1,5 +1,10 @@
 # The package of the default model, made by our own `convert` in the build tree, where `serve` and `predict` look for it:
 # bin/../share/kubesentiment/models/default. Made anew when the checkpoint or the program changes.
+if(KS_HOST_BUILD)
+  # The program cannot be run here, and a package is the same for every CPU.
+  set(KS_DEFAULT_MODEL "${KS_HOST_BUILD}/share/kubesentiment/models/default")
+  return()
+endif()
 set(KS_DEFAULT_MODEL "${PROJECT_BINARY_DIR}/share/kubesentiment/models/default")
 set(_ks_checkpoint "${PROJECT_SOURCE_DIR}/models/default")
 

@@ -25,6 +25,6 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE"
 install(FILES "${PROJECT_SOURCE_DIR}/models/default/README.md"
   DESTINATION share/doc/kubesentiment RENAME default-model.md COMPONENT runtime)
 # A library from the system brings its own.
-set(_ks_onnxruntime_notices "${PROJECT_SOURCE_DIR}/build/deps/onnxruntime/share")
+get_filename_component(_ks_onnxruntime_notices "${OnnxRuntime_LIBRARY}/../../share" ABSOLUTE)
 install(FILES "${_ks_onnxruntime_notices}/LICENSE" "${_ks_onnxruntime_notices}/ThirdPartyNotices.txt"
   DESTINATION share/doc/kubesentiment/onnxruntime COMPONENT runtime OPTIONAL)
