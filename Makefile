@@ -4,7 +4,7 @@
 #   make run       serve the default model on http://127.0.0.1:8000   (ARGS="--log-level debug ...")
 #   make test      unit and integration tests
 #   make install   a relocatable tree under PREFIX; COMPONENT=runtime leaves out what only other programs read
-#   make image     container images in build/image (ARGS=runtime makes one alone)
+#   make image     container images in build/image (ARGS=runtime makes one alone, ARGS=index it for x86-64 and arm64)
 #   make check     sanitizers with the fuzz corpora, thread sanitizer, clang-tidy and format
 #   make slow      the full runs: parity, truth, a minute of each fuzzer, the chart on a real control plane
 #   make deploy-test  the chart on a real control plane alone (the first time it builds one: ten minutes)

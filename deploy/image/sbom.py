@@ -28,8 +28,7 @@ def package(identifier, name, version, licence, purl=None, supplier="NOASSERTION
     return entry | more
 
 
-def debian(name, version, licence, kind):
-    architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+def of_debian(name, version, licence, kind, architecture):
     return package(spdx_id(kind, name), name, version, licence, f"pkg:deb/debian/{name}@{version.replace(':', '%3A')}?arch={architecture}",
                    "Organization: Debian")
 
@@ -78,8 +77,8 @@ class Document:
         self.relate(owner, "CONTAINS", identifier)
 
 
-def make(root, name, packages, version_of, compiled_in_version, epoch):
-    """`packages`: Debian packages with the files of the root that are theirs. Returns the document."""
+def make(root, name, packages, debian, epoch):
+    """`packages`: packages of `debian` with the files of the root that are theirs. Returns the document."""
     source = pathlib.Path(__file__).resolve().parents[2]
     version, wheels = project_version(source), wheel_versions(source)
     document = Document(name)
@@ -93,11 +92,13 @@ def make(root, name, packages, version_of, compiled_in_version, epoch):
 
     owner = {}
     for debian_name, files in sorted(packages.items()):
-        identifier = document.add(debian(debian_name, version_of(debian_name), contents.SHARED[debian_name][1], "shared"))
+        identifier = document.add(of_debian(debian_name, debian.version_of(debian_name), contents.SHARED[debian_name][1],
+                                            "shared", debian.architecture))
         document.relate(program, "DYNAMIC_LINK", identifier)
         owner |= dict.fromkeys(files, identifier)
     for debian_name, (_, licence) in sorted(contents.COMPILED_IN.items()):
-        document.add(debian(debian_name, compiled_in_version(debian_name), licence, "compiled-in"), "STATIC_LINK", program)
+        document.add(of_debian(debian_name, debian.compiled_in_version_of(debian_name), licence, "compiled-in", debian.architecture),
+                     "STATIC_LINK", program)
     document.add(package(spdx_id("compiled-in", "onnx"), "onnx", wheels["onnx"], "Apache-2.0", f"pkg:pypi/onnx@{wheels['onnx']}"),
                  "STATIC_LINK", program)
 

@@ -10,6 +10,10 @@ SOURCE = pathlib.Path(os.environ["KS_SOURCE_DIR"])
 FOLDER = pathlib.Path(os.environ.get("KS_IMAGE_DIR", SOURCE / "build/image"))
 
 
+HAS_ARM64 = (FOLDER / "index.oci.tar").exists()
+NO_ARM64 = "no build/image/index.oci.tar: what cross-compiling takes is missing (scripts/setup image)"
+
+
 class Archive:
     """`config`: what it says of itself. `members`: what it holds, the last layer's word of each path, as tar entries."""
 
@@ -35,10 +39,33 @@ class Archive:
     def read(self, path):
         return self._contents[path]
 
+    def unpack(self, root):
+        """Lays its files out below `root`."""
+        for path, member in self.members.items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if member.isdir():
+                target.mkdir(exist_ok=True)
+            elif member.issym():
+                target.symlink_to(member.linkname)
+            else:
+                target.write_bytes(self._contents[path])
+                target.chmod(member.mode)
 
-def oci_manifest(target):
-    """The digest and the manifest in the OCI archive."""
-    with tarfile.open(FOLDER / f"{target}.oci.tar") as tar:
+
+def oci_manifest(name):
+    """The digest and the manifest in the OCI archive, or the index where it holds several."""
+    with tarfile.open(FOLDER / f"{name}.oci.tar") as tar:
         index = json.load(tar.extractfile("index.json"))
         digest = index["manifests"][0]["digest"]
-        return digest, json.load(tar.extractfile("blobs/" + digest.replace(":", "/")))
+        return digest, json.load(tar.extractfile(blob_name(digest)))
+
+
+def oci_blob(name, digest):
+    """A blob of the OCI archive, as bytes."""
+    with tarfile.open(FOLDER / f"{name}.oci.tar") as tar:
+        return tar.extractfile(blob_name(digest)).read()
+
+
+def blob_name(digest):
+    return "blobs/" + digest.replace(":", "/")

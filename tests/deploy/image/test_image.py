@@ -1,6 +1,7 @@
 """What lies in the images and what they say of themselves, read from the archives that scripts/image has written."""
 
 import datetime
+import filecmp
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ import urllib.parse
 
 import pytest
 
-from archive import FOLDER, SOURCE, Archive, oci_manifest
+from archive import FOLDER, HAS_ARM64, NO_ARM64, SOURCE, Archive, oci_manifest
 
 sys.path.insert(0, str(SOURCE / "deploy/image"))
 
@@ -20,11 +21,13 @@ import contents  # noqa: E402
 USER = "65532:65532"
 PROGRAM = "usr/bin/kubesentiment"
 MODEL = "usr/share/kubesentiment/models/default/"
-BARS = {"runtime": 60e6}
+SBOM = "usr/share/doc/kubesentiment/sbom.spdx.json"
+BARS = {"runtime": 60e6, "runtime-arm64": 60e6}
 AIM = 50e6
 
 
-@pytest.fixture(scope="session", params=["runtime", "full"])
+@pytest.fixture(scope="session", params=[
+    "runtime", "full", pytest.param("runtime-arm64", marks=pytest.mark.skipif(not HAS_ARM64, reason=NO_ARM64))])
 def target(request):
     return request.param
 
@@ -36,7 +39,7 @@ def archive(target):
 
 @pytest.fixture(scope="session")
 def sbom(archive):
-    return json.loads(archive.read("usr/share/doc/kubesentiment/sbom.spdx.json"))
+    return json.loads(archive.read(SBOM))
 
 
 # --- What lies in it ---
@@ -104,12 +107,21 @@ def test_how_it_starts(archive, target):
     assert config["Env"] == ["PATH=/usr/bin", "KS_LISTEN=0.0.0.0:8000"]
     assert list(config["ExposedPorts"]) == ["8000/tcp"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/" + PROGRAM, "health"]
-    assert (archive.config["os"], archive.config["architecture"]) == ("linux", debian_architecture())
+    assert (archive.config["os"], archive.config["architecture"]) == ("linux", architecture(target))
     assert f"nonroot:x:{USER}:" in archive.read("etc/passwd").decode()
 
 
-def debian_architecture():
+def architecture(target):
+    if target.endswith("-arm64"):
+        return "arm64"
     return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True).stdout.strip()
+
+
+def test_it_is_all_of_one_architecture(archive, target, sbom):
+    machines = {int.from_bytes(content[18:20], "little") for content in archive.files().values() if content.startswith(b"\x7fELF")}
+    assert machines == {{"amd64": 62, "arm64": 183}[architecture(target)]}, "as ELF calls them"
+    purls = [reference["referenceLocator"] for entry in sbom["packages"] for reference in entry.get("externalRefs", ())]
+    assert {purl.split("?arch=")[1] for purl in purls if purl.startswith("pkg:deb/")} == {architecture(target)}
 
 
 def test_its_labels(archive):
@@ -134,10 +146,13 @@ def test_its_size(target):
 def test_the_digest_is_the_same_again(tmp_path):
     """Elsewhere, under another umask, at another time."""
     environment = os.environ | {"KS_IMAGE_OUTPUT": str(tmp_path)}
-    done = subprocess.run([SOURCE / "scripts/image", "runtime"], env=environment, capture_output=True, text=True, timeout=900,
+    names = ["runtime", "runtime-arm64", "index"] if HAS_ARM64 else ["runtime"]
+    done = subprocess.run([SOURCE / "scripts/image", names[-1]], env=environment, capture_output=True, text=True, timeout=900,
                           umask=0o077)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "runtime.digest").read_text() == (FOLDER / "runtime.digest").read_text()
+    assert [(tmp_path / f"{name}.digest").read_text() for name in names] == [(FOLDER / f"{name}.digest").read_text() for name in names]
+    if HAS_ARM64:
+        assert filecmp.cmp(tmp_path / "index.oci.tar", FOLDER / "index.oci.tar", shallow=False)
 
 
 # --- Licences and SBOM ---
@@ -171,7 +186,7 @@ def test_each_package_has_its_licence(archive, sbom):
 def test_what_setup_installs_to_be_linked_is_in_the_list():
     setup = (SOURCE / "scripts/setup").read_text()
     packages = re.search(r"packages_run=\((.*?)\)", setup, re.DOTALL)[1].split()
-    packages += re.findall(r"local package=(libboost\S+)", setup)
+    packages += re.findall(r"^boost_package=(libboost\S+)", setup, re.MULTILINE)
     installed = {package for package in packages if package.endswith("-dev")}
     shared = {package for package in installed
               if any(name.startswith(package.removesuffix("-dev")) or f"lib{package.removesuffix('-dev')}" in name
@@ -180,7 +195,7 @@ def test_what_setup_installs_to_be_linked_is_in_the_list():
 
 
 def test_the_sbom_is_spdx(sbom, target):
-    assert sbom["spdxVersion"] == "SPDX-2.3" and sbom["dataLicense"] == "CC0-1.0" and sbom["name"] == f"kubesentiment-{target}"
+    assert sbom["spdxVersion"] == "SPDX-2.3" and sbom["dataLicense"] == "CC0-1.0" and sbom["name"] == f"kubesentiment-{target.removesuffix('-arm64')}"
     assert sbom == json.loads((FOLDER / f"{target}.spdx.json").read_text())
     ids = [entry["SPDXID"] for entry in sbom["packages"] + sbom["files"]] + [sbom["SPDXID"]]
     assert len(ids) == len(set(ids)) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in ids)
@@ -202,7 +217,7 @@ def test_the_sbom_has_each_file_with_its_hash(archive, sbom):
               for entry in sbom["files"]}
     found = {path: {name.upper(): hashlib.new(name, content).hexdigest() for name in ("sha1", "sha256")}
              for path, content in archive.files().items()}
-    del found["usr/share/doc/kubesentiment/sbom.spdx.json"]  # it cannot hold its own
+    del found[SBOM]  # it cannot hold its own
     assert listed == found
 
 
