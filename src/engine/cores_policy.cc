@@ -12,8 +12,8 @@ CoresChoice ChooseCores(const CoresView& view, const CoresLimits& limits) {
       view.waiting_tokens >= limits.least_wide_tokens) {
     return {kAll, limits.run_tokens};
   }
-  const int64_t workers = view.idle_workers + 1;
-  const int64_t share = (view.waiting_tokens + workers - 1) / workers;
+  const int64_t runs = view.workers > 1 ? 2 * view.workers : 1;
+  const int64_t share = (view.waiting_tokens + runs - 1) / runs;
   const int64_t goal = std::max<int64_t>(share, limits.least_part_tokens);
   return {kOne, static_cast<int>(std::min<int64_t>(goal, limits.run_tokens))};
 }

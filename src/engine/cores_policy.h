@@ -10,7 +10,7 @@ struct CoresView {
   int runs = 0;                // in progress, of all groups
   bool wide_run = false;       // one of them holds all cores
   bool has_wide = false;       // its group has a backend for all cores
-  int idle_workers = 0;        // of its group, beside itself
+  int workers = 0;             // of its group, idle or not, itself among them
   int64_t waiting_tokens = 0;  // for its group; more than 0
   int waiting_parts = 0;       // of the request at the head of the queue, if it waits alone; otherwise 0
   bool came_alone = false;     // that request was admitted while nothing waited and nothing ran
@@ -19,7 +19,7 @@ struct CoresView {
 struct CoresLimits {
   int run_tokens = 0;         // of one run
   int least_wide_tokens = 0;  // below, one core is as fast
-  int least_part_tokens = 0;  // what waits is not spread over more runs than leaves each so many
+  int least_part_tokens = 0;  // a run that could have so many is no smaller
 };
 
 struct CoresChoice {
@@ -35,8 +35,10 @@ struct CoresChoice {
 // answered is not followed by silence as a rule: two clients in turn would make a row of wide runs, each waiting for the
 // other's, where two cores side by side get through more.
 //
-// Otherwise one core, for an equal share of what waits where other workers are idle as well: runs side by side have
-// nothing to wait for, so texts are divided among the cores before a run is.
+// Otherwise one core: runs side by side have nothing to wait for, so texts are divided among the cores before a run is. A
+// run takes half of an equal share of what waits, as guided self-scheduling does (Polychronopoulos & Kuck 1987): a worker
+// that took all would leave nothing to the others, busy now and free a moment later, and every text in a run waits for the
+// run's end. A worker that has no others takes all.
 CoresChoice ChooseCores(const CoresView& view, const CoresLimits& limits);
 
 }  // namespace ks

@@ -13,7 +13,7 @@ TEST(ChooseCores, FollowsItsTable) {
   using enum CoresChoice::Cores;
   // One text that came to an idle server of four cores; the rows change this.
   constexpr CoresView kAlone = {
-      .has_wide = true, .idle_workers = 3, .waiting_tokens = 40, .waiting_parts = 1, .came_alone = true};
+      .has_wide = true, .workers = 4, .waiting_tokens = 40, .waiting_parts = 1, .came_alone = true};
   struct Case {
     std::string name;
     void (*change)(CoresView&);
@@ -25,20 +25,23 @@ TEST(ChooseCores, FollowsItsTable) {
       {"and one too short for that", [](CoresView& v) { v.waiting_tokens = 15; }, {kOne, 64}},
       {"no backend for all cores", [](CoresView& v) { v.has_wide = false; }, {kOne, 64}},
       {"a run on all cores lets nothing else start", [](CoresView& v) { v.runs = 1, v.wide_run = true; }, {kNone, 0}},
-      {"something else runs", [](CoresView& v) { v.runs = 1, v.idle_workers = 2; }, {kOne, 64}},
+      {"something else runs", [](CoresView& v) { v.runs = 1; }, {kOne, 64}},
       {"something else ran when it came", [](CoresView& v) { v.came_alone = false; }, {kOne, 64}},
       {"something else waits", [](CoresView& v) { v.waiting_parts = 0, v.came_alone = false; }, {kOne, 64}},
-      {"a batch is divided among the idle cores",
+      {"a batch is divided among the cores, two runs each",
        [](CoresView& v) { v.waiting_parts = 8, v.waiting_tokens = 1025; },
-       {kOne, 257}},
+       {kOne, 129}},
+      {"among the busy ones, too, which are free soon",
+       [](CoresView& v) { v.waiting_parts = 8, v.waiting_tokens = 1025, v.runs = 3; },
+       {kOne, 129}},
       {"but not into runs that are too small",
        [](CoresView& v) { v.waiting_parts = 8, v.waiting_tokens = 100; },
        {kOne, 64}},
       {"more than all cores can take at once fills each run",
        [](CoresView& v) { v.waiting_parts = 100, v.waiting_tokens = 60000; },
        {kOne, 512}},
-      {"with no idle core beside, a run takes all there is",
-       [](CoresView& v) { v.waiting_parts = 0, v.waiting_tokens = 300, v.idle_workers = 0, v.runs = 3; },
+      {"a worker without others takes all there is",
+       [](CoresView& v) { v.waiting_parts = 0, v.waiting_tokens = 300, v.workers = 1; },
        {kOne, 300}},
   };
   for (const Case& c : cases) {

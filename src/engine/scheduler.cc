@@ -54,7 +54,7 @@ CoresChoice Scheduler::Choose(const Group& group, TimePoint now) const {
   return ChooseCores({.runs = runs_,
                       .wide_run = wide_run_,
                       .has_wide = group.has_wide && wide_gate_.IsOpen(now),
-                      .idle_workers = group.workers - group.runs - 1,
+                      .workers = group.workers,
                       .waiting_tokens = group.queue.tokens(),
                       .waiting_parts = lone.parts,
                       .came_alone = lone.request != nullptr && lone.request->came_alone},
