@@ -8,9 +8,9 @@
 
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
+#include "base/units.h"
 #include "cli/config_backends.h"
 #include "cli/config_file.h"
-#include "cli/units.h"
 
 namespace ks {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/status.h"
+#include "base/units.h"
 #include "cli/config.h"
-#include "cli/units.h"
 
 namespace ks {
 namespace {

@@ -4,12 +4,12 @@
 #include <memory>
 #include <optional>
 
+#include "base/http_client.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/status.h"
+#include "base/units.h"
 #include "cli/commands.h"
-#include "cli/http_get.h"
-#include "cli/units.h"
 
 namespace ks {
 namespace {

@@ -1,11 +1,9 @@
-// Plain sockets and no library: the client must cost nothing beside what it times.
-// Tested by bench_server_test.cc.
+// Processes, their ports and their memory, straight from the kernel. Tested by bench_server_test.cc.
 #include "measure/bench_server.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -16,47 +14,28 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <thread>
 #include <utility>
 
+#include "base/http_client.h"
+#include "base/socket.h"
 #include "base/status_macros.h"
 
 namespace ks {
 namespace {
 
 constexpr Duration kBetweenConnects = std::chrono::microseconds(200);
-constexpr timeval kSocketTimeout = {.tv_sec = 30, .tv_usec = 0};
+constexpr Duration kAnswerTimeout = std::chrono::seconds(30);
 constexpr size_t kShownLogBytes = 2000;
-
-class Socket {
- public:
-  Socket() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 // One that nobody listens on now. Somebody else may take it before the server does: then the server says so.
 absl::StatusOr<int> FreePort() {
-  const Socket probe;
-  sockaddr_in address = Loopback(0);
+  const Socket probe(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
   if (bind(probe.fd(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       getsockname(probe.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -65,54 +44,13 @@ absl::StatusOr<int> FreePort() {
   return ntohs(address.sin_port);
 }
 
-// The length of the whole answer once its head is there, otherwise 0.
-size_t AnswerSize(std::string_view answer) {
-  const size_t head = answer.find("\r\n\r\n");
-  if (head == std::string_view::npos) return 0;
-  constexpr std::string_view kName = "content-length:";
-  for (size_t line = answer.find("\r\n") + 2; line < head + 2; line = answer.find("\r\n", line) + 2) {
-    if (strncasecmp(answer.data() + line, kName.data(), kName.size()) != 0) continue;
-    size_t at = line + kName.size();
-    while (answer[at] == ' ') ++at;
-    size_t length = 0;
-    std::from_chars(answer.data() + at, answer.data() + answer.size(), length);
-    return head + 4 + length;
-  }
-  return head + 4;
-}
-
 // Posts and reads to the last byte. kUnavailable where nobody listens yet, or whoever does is not ready (503).
 absl::StatusOr<std::string> PostOnce(int port, std::string_view path, std::string_view body) {
-  const Socket connection;
-  const sockaddr_in address = Loopback(port);
-  if (connect(connection.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    if (errno == ECONNREFUSED) return absl::UnavailableError("nobody listens");
-    return ErrnoStatus(errno, Cat("port ", port));
-  }
-  const int on = 1;
-  setsockopt(connection.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &kSocketTimeout, sizeof(kSocketTimeout));
-  const std::string request = Cat("POST ", path, " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
-                                  "Connection: close\r\nContent-Length: ", body.size(), "\r\n\r\n", body);
-  for (size_t sent = 0; sent < request.size();) {
-    const ssize_t count = send(connection.fd(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
-    if (count < 0) return ErrnoStatus(errno, Cat("port ", port));
-    sent += static_cast<size_t>(count);
-  }
-  std::string answer;
-  char buffer[16384];
-  for (size_t size = 0; size == 0 || answer.size() < size; size = AnswerSize(answer)) {
-    const ssize_t count = recv(connection.fd(), buffer, sizeof(buffer), 0);
-    if (count < 0) return ErrnoStatus(errno, Cat("port ", port));
-    if (count == 0) return Internal("port ", port, ": expected a whole answer, found ", answer.size(), " bytes of it");
-    answer.append(buffer, static_cast<size_t>(count));
-  }
-  const std::string status = answer.substr(0, answer.find("\r\n"));
-  if (status.find(" 503") != std::string::npos) return absl::UnavailableError(status);
-  if (status.find(" 200") == std::string::npos) {
-    return Internal("POST ", path, ": expected status 200, found ", status);
-  }
-  return answer.substr(answer.find("\r\n\r\n") + 4);
+  const HttpUrl url = {.host = "127.0.0.1", .port = Cat(port), .target = std::string(path)};
+  KS_ASSIGN_OR_RETURN(HttpAnswer answer, HttpPost(url, "application/json", body, kAnswerTimeout));
+  if (answer.status == 503) return absl::UnavailableError("status 503");
+  if (answer.status != 200) return Internal("POST ", path, ": expected status 200, found ", answer.status);
+  return std::move(answer.body);
 }
 
 // The environment without what would configure the server behind our back.

@@ -1,19 +1,21 @@
-// Plain sockets that never block, and poll with what is left of the time. Tested by http_get_test.cc.
-#include "cli/http_get.h"
+// Plain sockets that never block, and poll with what is left of the time. Tested by http_client_test.cc.
+#include "base/http_client.h"
 
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <memory>
+#include <optional>
 
+#include "base/socket.h"
 #include "base/status.h"
 #include "base/status_macros.h"
-#include "cli/units.h"
+#include "base/units.h"
 
 namespace ks {
 namespace {
@@ -21,21 +23,6 @@ namespace {
 constexpr std::string_view kScheme = "http://";
 constexpr std::string_view kExpectedUrl = "http://HOST[:PORT][/PATH]";
 constexpr size_t kMaxAnswerBytes = 64 << 10;
-
-class Socket {
- public:
-  explicit Socket(const addrinfo& address)
-      : fd_(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct Limit {
   TimePoint deadline;
@@ -84,9 +71,31 @@ absl::Status Send(const Socket& connection, std::string_view request, const Limi
   return absl::OkStatus();
 }
 
+constexpr std::string_view kEndOfHead = "\r\n\r\n";
+
+// The value of Content-Length in `head`, which ends with kEndOfHead; nothing where there is none.
+std::optional<size_t> ContentLength(std::string_view head) {
+  constexpr std::string_view kName = "content-length:";
+  for (size_t line = head.find("\r\n") + 2; line < head.size(); line = head.find("\r\n", line) + 2) {
+    if (head.size() - line < kName.size() || strncasecmp(head.data() + line, kName.data(), kName.size()) != 0) continue;
+    const size_t digits = head.find_first_not_of(' ', line + kName.size());
+    size_t length = 0;
+    const auto [end, error] = std::from_chars(head.data() + digits, head.data() + head.size(), length);
+    if (error == std::errc()) return length;
+  }
+  return std::nullopt;
+}
+
+bool IsWhole(std::string_view answer) {
+  const size_t head = answer.find(kEndOfHead);
+  if (head == std::string_view::npos) return false;
+  const std::optional<size_t> length = ContentLength(answer.substr(0, head + kEndOfHead.size()));
+  return length.has_value() && answer.size() - head - kEndOfHead.size() >= *length;
+}
+
 absl::StatusOr<std::string> Receive(const Socket& connection, const Limit& limit) {
   std::string answer;
-  while (answer.size() < kMaxAnswerBytes) {
+  while (answer.size() < kMaxAnswerBytes && !IsWhole(answer)) {
     KS_RETURN_IF_ERROR(Wait(connection, POLLIN, limit));
     char buffer[4096];
     const ssize_t count = recv(connection.fd(), buffer, sizeof(buffer), 0);
@@ -102,7 +111,7 @@ absl::StatusOr<std::string> Receive(const Socket& connection, const Limit& limit
 
 // "HTTP/1.1 200 OK", headers, an empty line, the body.
 absl::StatusOr<HttpAnswer> ParseAnswer(std::string_view text) {
-  const size_t head = text.find("\r\n\r\n");
+  const size_t head = text.find(kEndOfHead);
   if (!text.starts_with("HTTP/1.") || head == std::string_view::npos) {
     return Internal("expected an HTTP answer, found ", text.size(), " bytes of something else");
   }
@@ -112,8 +121,39 @@ absl::StatusOr<HttpAnswer> ParseAnswer(std::string_view text) {
   if (error != std::errc() || answer.status < 100 || answer.status > 599) {
     return Internal("expected an HTTP status, found another line");
   }
-  answer.body = text.substr(head + 4);
+  answer.body = text.substr(head + kEndOfHead.size());
+  const size_t announced = ContentLength(text.substr(0, head + kEndOfHead.size())).value_or(0);
+  if (answer.body.size() < announced && text.size() < kMaxAnswerBytes) {
+    return Internal("expected a body of ", announced, " bytes, found ", answer.body.size());
+  }
   return answer;
+}
+
+// Sends `request` to each address of the name in turn until one takes the connection.
+absl::StatusOr<HttpAnswer> Ask(const HttpUrl& url, std::string_view request, Duration timeout) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found); error != 0) {
+    return NotFound("no address for ", url.host, " (", gai_strerror(error), ")");
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
+  const Limit limit = {.deadline = AddSaturated(SystemClock().Now(), timeout), .timeout = timeout};
+  absl::Status connected;
+  for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
+    const Socket connection(socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    connected = Connect(connection, *address, limit);
+    if (!connected.ok()) continue;
+    KS_RETURN_IF_ERROR(Send(connection, request, limit));
+    KS_ASSIGN_OR_RETURN(const std::string answer, Receive(connection, limit));
+    return ParseAnswer(answer);
+  }
+  return connected;
+}
+
+std::string Head(std::string_view method, const HttpUrl& url) {
+  return Cat(method, " ", url.target, " HTTP/1.1\r\nHost: ", url.authority(),
+             "\r\nUser-Agent: kubesentiment\r\nAccept: */*\r\nConnection: close\r\n");
 }
 
 bool IsPort(std::string_view text) {
@@ -151,26 +191,16 @@ absl::StatusOr<HttpUrl> ParseHttpUrl(std::string_view url) {
 }
 
 absl::StatusOr<HttpAnswer> HttpGet(const HttpUrl& url, Duration timeout) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found); error != 0) {
-    return NotFound("no address for ", url.host, " (", gai_strerror(error), ")");
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
-  const Limit limit = {.deadline = AddSaturated(SystemClock().Now(), timeout), .timeout = timeout};
-  const std::string request = Cat("GET ", url.target, " HTTP/1.1\r\nHost: ", url.authority(),
-                                  "\r\nUser-Agent: kubesentiment\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-  absl::Status connected;
-  for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
-    const Socket connection(*address);
-    connected = Connect(connection, *address, limit);
-    if (!connected.ok()) continue;
-    KS_RETURN_IF_ERROR(Send(connection, request, limit));
-    KS_ASSIGN_OR_RETURN(const std::string answer, Receive(connection, limit));
-    return ParseAnswer(answer);
-  }
-  return connected;
+  return Ask(url, Head("GET", url) + "\r\n", timeout);
+}
+
+absl::StatusOr<HttpAnswer> HttpPost(const HttpUrl& url, std::string_view content_type, std::string_view body,
+                                    Duration timeout) {
+  // In one piece: a body behind its head would wait for the head to be acknowledged.
+  return Ask(
+      url,
+      Cat(Head("POST", url), "Content-Type: ", content_type, "\r\nContent-Length: ", body.size(), "\r\n\r\n", body),
+      timeout);
 }
 
 }  // namespace ks

@@ -1,5 +1,5 @@
 // Tested by units_test.cc.
-#include "cli/units.h"
+#include "base/units.h"
 
 #include <array>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "cli/http_get.h"
+#include "base/http_client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,10 +19,12 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// Listens on the loopback. Accepts one connection, reads a request, writes `answer` and closes.
+// Listens on the loopback. Accepts one connection, reads a request to its `end`, writes `answer` and closes, or where told to
+// keeps the connection open until the client has closed it.
 class OneAnswer {
  public:
-  explicit OneAnswer(std::string answer) : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit OneAnswer(std::string answer, std::string end = "\r\n\r\n", bool keeps_open = false)
+      : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -31,15 +33,17 @@ class OneAnswer {
     EXPECT_EQ(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
     EXPECT_EQ(listen(listener_, 1), 0);
     url_ = {.host = "127.0.0.1", .port = Cat(ntohs(address.sin_port)), .target = "/health?x=1"};
-    thread_ = std::thread([this, answer = std::move(answer)] {
+    thread_ = std::thread([this, answer = std::move(answer), end = std::move(end), keeps_open] {
       const int connection = accept(listener_, nullptr, nullptr);
-      while (!request_.ends_with("\r\n\r\n")) {
+      while (!request_.ends_with(end)) {
         char buffer[1000];
         const ssize_t count = recv(connection, buffer, sizeof(buffer), 0);
         if (count <= 0) break;
         request_.append(buffer, static_cast<size_t>(count));
       }
       send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+      char byte = 0;
+      if (keeps_open) recv(connection, &byte, 1, 0);
       close(connection);
     });
   }
@@ -113,6 +117,30 @@ TEST(HttpGet, AsksAndReadsTheAnswerToItsEnd) {
   EXPECT_THAT(server.request(),
               StartsWith(Cat("GET /health?x=1 HTTP/1.1\r\nHost: ", server.url().authority(), "\r\n")));
   EXPECT_THAT(server.request(), EndsWith("\r\nConnection: close\r\n\r\n"));
+}
+
+TEST(HttpGet, EndsWithTheAnswerWhereTheServerKeepsTheConnection) {
+  OneAnswer server("HTTP/1.1 200 OK\r\ncontent-length: 4\r\nX: y\r\n\r\ndone", "\r\n\r\n", /*keeps_open=*/true);
+  const auto answer = HttpGet(server.url(), seconds(10));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->body, "done");
+}
+
+TEST(HttpGet, RefusesHalfAnAnswer) {
+  OneAnswer server("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\nhalf");
+  const auto answer = HttpGet(server.url(), seconds(10));
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(answer.status().message(), "expected a body of 40 bytes, found 4");
+}
+
+TEST(HttpPost, SendsTheBodyBehindItsHead) {
+  OneAnswer server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n{\"a\":1}");
+  const auto answer = HttpPost(server.url(), "application/json", "{\"a\":1}", seconds(10));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_THAT(server.request(),
+              StartsWith(Cat("POST /health?x=1 HTTP/1.1\r\nHost: ", server.url().authority(), "\r\n")));
+  EXPECT_THAT(server.request(), HasSubstr("\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"));
 }
 
 TEST(HttpGet, StopsReadingAtSixtyFourKilobytes) {

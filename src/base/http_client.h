@@ -1,4 +1,4 @@
-// One GET over plain HTTP, for a probe of a server nearby: no TLS, no redirects, no proxy.
+// One GET or POST over plain HTTP, to a server nearby: no TLS, no redirects, no proxy.
 #pragma once
 
 #include <string>
@@ -26,9 +26,14 @@ struct HttpAnswer {
   std::string body;  // what came of it, 64 KiB at most; chunks are not joined
 };
 
-// Connects (to each address of the name in turn), asks, and reads until the server closes: all of it within `timeout`, but
-// for the look-up of a name, whose time the system limits. Blocks. Errors: kUnavailable where nobody listens or the
-// connection breaks, kDeadlineExceeded, kNotFound for a name without an address, kInternal for what is no HTTP answer.
+// Connects (to each address of the name in turn), asks, and reads until the answer is whole by its Content-Length or the
+// server closes: all of it within `timeout`, but for the look-up of a name, whose time the system limits. Blocks. Errors:
+// kUnavailable where nobody listens or the connection breaks, kDeadlineExceeded, kNotFound for a name without an address,
+// kInternal for what is no HTTP answer or not all of one.
 absl::StatusOr<HttpAnswer> HttpGet(const HttpUrl& url, Duration timeout);
+
+// The same with `body`, which is copied.
+absl::StatusOr<HttpAnswer> HttpPost(const HttpUrl& url, std::string_view content_type, std::string_view body,
+                                    Duration timeout);
 
 }  // namespace ks
