@@ -1,7 +1,8 @@
 #include "base/uuid.h"
 
 #include <cstdint>
-#include <random>
+
+#include "base/random.h"
 
 namespace ks {
 namespace {
@@ -10,17 +11,10 @@ constexpr char kHex[] = "0123456789abcdef";
 
 bool IsDash(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
-std::mt19937_64 SeededGenerator() {
-  std::random_device device;
-  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
-  return std::mt19937_64(seed);
-}
-
 }  // namespace
 
 std::string NewUuid4() {
-  thread_local std::mt19937_64 generator = SeededGenerator();
-  uint64_t bits[2] = {generator(), generator()};
+  uint64_t bits[2] = {RandomBits(), RandomBits()};
   bits[0] = (bits[0] & ~0xF000ull) | 0x4000ull;        // version 4
   bits[1] = (bits[1] & ~(3ull << 62)) | (2ull << 62);  // variant 10
   std::string uuid(36, '-');

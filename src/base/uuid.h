@@ -6,8 +6,7 @@
 
 namespace ks {
 
-// 36 characters, lower case. Safe from any thread; each thread draws from a generator of its own, seeded by the kernel,
-// so an id costs no system call. Unguessable enough for an id, not for a secret.
+// 36 characters, lower case, of RandomBits. Safe from any thread.
 std::string NewUuid4();
 
 // True for 8-4-4-4-12 hexadecimal digits (either case) of any version.

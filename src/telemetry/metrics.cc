@@ -280,6 +280,16 @@ void AppendProcess(std::vector<prometheus::MetricFamily>& families) {
   families.push_back(OneSample("process_threads", "Threads.", MetricType::Gauge, stats.threads));
 }
 
+void AppendTraces(const SpanExporter* exporter, std::vector<prometheus::MetricFamily>& families) {
+  const int64_t exported = exporter == nullptr ? 0 : exporter->exported();
+  const int64_t dropped = exporter == nullptr ? 0 : exporter->dropped();
+  families.push_back(OneSample("trace_spans_exported_total", "Spans that the collector took.",
+                               prometheus::MetricType::Counter, static_cast<double>(exported)));
+  families.push_back(OneSample("trace_spans_dropped_total",
+                               "Spans lost: the collector was away, too slow, or refused them.",
+                               prometheus::MetricType::Counter, static_cast<double>(dropped)));
+}
+
 void AppendShadow(const std::vector<std::unique_ptr<ModelMetricsImpl>>& models,
                   std::vector<prometheus::MetricFamily>& families) {
   prometheus::MetricFamily agreement, drift;
@@ -306,6 +316,7 @@ struct Metrics::Impl {
   Family<Counter>* requests = nullptr;
   Gauge* in_flight = nullptr;
   const Log* log = nullptr;
+  const SpanExporter* traces = nullptr;
 };
 
 Metrics::Metrics(const BuildLabels& build_labels) : impl_(std::make_unique<Impl>()) {
@@ -361,12 +372,15 @@ void Metrics::SetColdStart(Duration duration) {
 
 void Metrics::AddLog(const Log& log) { impl_->log = &log; }
 
+void Metrics::AddTraces(const SpanExporter& exporter) { impl_->traces = &exporter; }
+
 std::string Metrics::Scrape() {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
   if (impl_->log != nullptr) {
     families.push_back(OneSample("log_dropped_total", "Log lines that were not written: stderr was not read.",
                                  prometheus::MetricType::Counter, static_cast<double>(impl_->log->dropped())));
   }
+  AppendTraces(impl_->traces, families);
   AppendShadow(impl_->models, families);
   AppendProcess(families);
   return prometheus::TextSerializer().Serialize(families);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "telemetry/log.h"
+#include "telemetry/trace/exporter.h"
 
 namespace ks {
 
@@ -91,6 +92,10 @@ class Metrics {
 
   // Shows log.dropped() as log_dropped_total. `log` must outlive every Scrape. Before the first of them, once.
   void AddLog(const Log& log);
+
+  // Shows its counts as trace_spans_*_total, which are zero without. `exporter` must outlive every Scrape. Before the first
+  // of them, once.
+  void AddTraces(const SpanExporter& exporter);
 
   // The text exposition format, version 0.0.4, process_* included.
   std::string Scrape();

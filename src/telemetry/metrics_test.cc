@@ -203,6 +203,21 @@ TEST(Metrics, ShowsTheLogsDroppedLinesFromZero) {
   EXPECT_EQ(Sample(metrics, "log_dropped_total"), 0);
 }
 
+TEST(Metrics, ShowsWhatBecameOfSpansFromZero) {
+  Log log(LogLevel::kError, [](std::string_view) {});
+  Metrics metrics;
+  EXPECT_EQ(Sample(metrics, "trace_spans_exported_total"), 0);
+  EXPECT_EQ(Sample(metrics, "trace_spans_dropped_total"), 0);
+  SpanExporter exporter([](std::string_view, Duration) { return absl::OkStatus(); }, {.max_queue_bytes = 2}, log,
+                        SystemClock());
+  metrics.AddTraces(exporter);
+  exporter.Add("too long", 3);
+  exporter.Add("ab", 2);
+  while (exporter.exported() == 0) std::this_thread::yield();
+  EXPECT_EQ(Sample(metrics, "trace_spans_exported_total"), 2);
+  EXPECT_EQ(Sample(metrics, "trace_spans_dropped_total"), 3);
+}
+
 TEST(Metrics, TakesCountsFromManyThreads) {
   Metrics metrics;
   ModelMetrics& model = metrics.AddModel(kSeries);
