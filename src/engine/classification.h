@@ -1,6 +1,8 @@
 // What goes into the engine and what comes out: plain values, the same for every protocol.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,12 +27,31 @@ enum class LongText {
               // with activation kNone), weighted by tokens. Not for pairs.
 };
 
+// Where the time of one request went, in points of the engine's clock. What never happened stays at TimePoint().
+struct Timeline {
+  struct Run {
+    TimePoint start, end;
+    int sequences = 0;  // of all requests in it, and their tokens
+    int64_t tokens = 0;
+    int cores = 1;
+    bool ok = true;
+  };
+  static constexpr size_t kMostRuns = 32;  // that are listed
+
+  std::string backend;  // name of the group
+  TimePoint tokenize_start = {}, tokenize_end = {};
+  int64_t tokens = 0;
+  TimePoint queued = {}, unqueued = {};  // from admission until nothing of it waits any more
+  std::vector<Run> runs = {};            // that held a part, in the order of their ends: the first of them
+};
+
 struct ClassifyOptions {
   int top_k = 0;                                        // so many scores, highest first; 0 = all
   std::optional<Activation> activation = std::nullopt;  // instead of the model's
   LongText long_text = LongText::kTruncate;
   TimePoint deadline = TimePoint::max();  // of the engine's clock; max(): EngineOptions::default_deadline from now
   std::string backend = {};               // name of a backend group; empty: the default one
+  std::shared_ptr<Timeline> timeline = nullptr;  // filled in until `done` is called, and not touched after; null: none
 };
 
 struct LabelScore {

@@ -134,6 +134,7 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
   request->group = group;
   request->activation = options.activation.value_or(spec.activation);
   request->top_k = options.top_k;
+  request->timeline = options.timeline;
   const TimePoint start = clock_.Now();
   request->deadline = DeadlineOf(options.deadline, start);
   {
@@ -148,7 +149,14 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
   request->unfinished_parts = request->inputs.parts();
   request->logits.resize(static_cast<size_t>(request->inputs.parts()) * spec.labels.size());
   request->part_runs.resize(static_cast<size_t>(request->inputs.parts()));
-  request->times.tokenize = clock_.Now() - start;
+  const TimePoint end = clock_.Now();
+  request->times.tokenize = end - start;
+  if (request->timeline != nullptr) {
+    request->timeline->backend = model_->groups()[group].name;
+    request->timeline->tokenize_start = start;
+    request->timeline->tokenize_end = end;
+    request->timeline->tokens = request->inputs.tokens();
+  }
   return request;
 }
 
@@ -281,7 +289,8 @@ void QueueEngine::Execute(size_t worker, const Step& step) {
     std::fill_n(first, slice.parts, PartRun{duration, false});
     first->first_of_slice = true;
   }
-  for (const auto& request : FinishRun(worker, step.run, {duration, cpu, end}, status.ok())) {
+  for (const auto& request :
+       FinishRun(worker, step.run, {duration, cpu, end, step.backend->facts().threads}, status.ok())) {
     if (status.ok()) {
       Succeed(request);
     } else {
@@ -320,7 +329,11 @@ void QueueEngine::Succeed(const std::shared_ptr<Request>& request) {
 
 void QueueEngine::Fail(Request& request, const absl::Status& status) {
   // How long the refused waited counts as well: without them the series would look best when the server is worst.
-  if (CodeOf(status) != ErrorCode::kInferenceFailed) metrics_.ObserveQueueWait(clock_.Now() - request.admitted);
+  if (CodeOf(status) != ErrorCode::kInferenceFailed) {
+    const TimePoint now = clock_.Now();
+    metrics_.ObserveQueueWait(now - request.admitted);
+    if (request.timeline != nullptr) request.timeline->unqueued = now;
+  }
   CountRefusal(status);
   Answer(request, status);
 }

@@ -32,6 +32,7 @@ struct Request {
   bool came_alone = false;  // when it was admitted nothing waited and nothing ran
   int64_t number = 0;       // of all admitted ones, in their order
   std::function<void(absl::StatusOr<ClassifyResult>)> done;
+  std::shared_ptr<Timeline> timeline;  // may be null; as StageTimes below, and whoever calls `done` may write before
 
   // Written by the workers, each at the parts that it took; no two take the same. P = parts, C = labels.
   std::vector<float> logits;       // float32 [P, C]

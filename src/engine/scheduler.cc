@@ -44,6 +44,7 @@ absl::Status Scheduler::CanAdmit(size_t index, int64_t tokens, TimePoint now, Ti
 void Scheduler::Admit(const std::shared_ptr<Request>& request, TimePoint now) {
   request->admitted = now;
   request->came_alone = queue_tokens_ == 0;
+  if (request->timeline != nullptr) request->timeline->queued = request->timeline->unqueued = now;
   request->number = ++admitted_;
   queue_tokens_ += request->inputs.tokens();
   groups_[request->group].queue.Add(request);
@@ -72,6 +73,7 @@ Scheduler::Run Scheduler::Start(size_t index, TimePoint now) {
   for (const RunSlice& slice : run.slices) {
     StageTimes& times = slice.request->times;
     times.queue = std::max(times.queue, now - slice.request->admitted);
+    if (slice.request->timeline != nullptr) slice.request->timeline->unqueued = now;
   }
   ++groups_[index].runs;
   ++runs_;
@@ -94,6 +96,7 @@ std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run&
     Request& request = *slice.request;
     if (request.answered) continue;  // expired, cancelled, or failed in another run
     request.times.infer += time.wall;
+    Record(run, time, ok, request);
     request.unfinished_parts -= slice.parts;
     if (ok && request.unfinished_parts > 0) continue;
     if (!ok) queue_tokens_ -= TakeOut(request);
@@ -102,6 +105,19 @@ std::vector<std::shared_ptr<Request>> Scheduler::Finish(size_t index, const Run&
     finished.push_back(slice.request);
   }
   return finished;
+}
+
+void Scheduler::Record(const Run& run, const RunTime& time, bool ok, Request& request) {
+  Timeline* timeline = request.timeline.get();
+  if (timeline == nullptr || timeline->runs.size() == Timeline::kMostRuns) return;
+  int sequences = 0;
+  for (const RunSlice& slice : run.slices) sequences += slice.parts;
+  timeline->runs.push_back({.start = time.end - time.wall,
+                            .end = time.end,
+                            .sequences = sequences,
+                            .tokens = run.tokens,
+                            .cores = time.cores,
+                            .ok = ok});
 }
 
 std::vector<std::shared_ptr<Request>> Scheduler::TakeExpired(TimePoint now) {

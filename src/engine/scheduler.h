@@ -56,6 +56,7 @@ class Scheduler {
     Duration wall = {};
     Duration cpu = {};  // of it the worker's thread had a processor
     TimePoint end;
+    int cores = 1;
   };
   // Books the end of a run. Returns the requests that are to be answered now: those whose last part it held, or, where
   // it failed, all that had a part in it and no answer yet; what is left of these does not run any more.
@@ -88,6 +89,8 @@ class Scheduler {
   };
 
   CoresChoice Choose(const Group& group, TimePoint now) const;
+  // Into the request's timeline, where it has one.
+  static void Record(const Run& run, const RunTime& time, bool ok, Request& request);
   // Marks them answered and takes `tokens`, which waited, out of the count.
   void Withdraw(const std::vector<std::shared_ptr<Request>>& requests, int64_t tokens);
   // Takes what waits of a request out of its queue; returns its tokens.
