@@ -11,11 +11,13 @@
 #include "base/units.h"
 #include "cli/config_backends.h"
 #include "cli/config_file.h"
+#include "telemetry/trace/otlp_http.h"
 
 namespace ks {
 namespace {
 
 constexpr size_t kMaxConfigFileBytes = 1 << 20;
+constexpr size_t kMaxServiceNameChars = 255;
 
 // A character can become more than one token: a Hangul syllable decomposes into up to three letters.
 constexpr int64_t kMaxTokensPerChar = 3;
@@ -126,6 +128,19 @@ std::string QuoteToml(std::string_view text) {
   return quoted + '"';
 }
 
+absl::Status CheckTraces(const ServeConfig& config) {
+  if (!config.otlp_endpoint.empty()) {
+    KS_RETURN_IF_ERROR(WithContext(ParseOtlpEndpoint(config.otlp_endpoint).status(), "otlp-endpoint"));
+  }
+  const std::string& name = config.trace_service_name;
+  const bool printable = std::ranges::all_of(name, [](char c) { return c >= 0x20 && c <= 0x7E; });
+  if (name.empty() || name.size() > kMaxServiceNameChars || !printable) {
+    return InvalidArgument("trace-service-name: expected 1 to ", kMaxServiceNameChars,
+                           " printable ASCII characters, found \"", name, "\"");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedConfig> LoadConfig(const ServeConfig& defaults, const ConfigSources& sources) {
@@ -152,6 +167,7 @@ absl::Status CheckConfig(const ServeConfig& config) {
   if (config.protect_metrics && config.api_key_file.empty()) {
     return InvalidArgument("protect-metrics is true but api-key-file is not set: there is no key to ask for");
   }
+  KS_RETURN_IF_ERROR(CheckTraces(config));
   KS_RETURN_IF_ERROR(CheckBackends(config));
   return ParseListen(config.listen).status();
 }

@@ -55,6 +55,9 @@ struct ServeConfig {
   bool protect_metrics = false;
   std::string log_level = "info";
   bool access_log = true;
+  std::string otlp_endpoint;  // empty: no traces
+  double trace_sample_ratio = 1;
+  std::string trace_service_name = "kubesentiment";
   bool verify = false;
 };
 
@@ -138,8 +141,8 @@ struct LoadedConfig {
 // a wrong type, TOML syntax); kNotFound and kPermissionDenied for the file itself.
 absl::StatusOr<LoadedConfig> LoadConfig(const ServeConfig& defaults, const ConfigSources& sources);
 
-// Whether every legal request can run, as far as that can be told without a model. kInvalidArgument naming both
-// settings.
+// Whether every legal request can run, as far as that can be told without a model, and whether the settings can be used at
+// all. kInvalidArgument naming the setting, or both.
 absl::Status CheckConfig(const ServeConfig& config);
 
 // The same with a model whose sequences hold `window` tokens, `special_tokens` of them its own: all windows of one text

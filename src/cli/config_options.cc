@@ -119,6 +119,11 @@ std::span<const ConfigOption> ConfigOptions() {
       {"protect-metrics", SwitchOption{&C::protect_metrics}, "ask for the key on `/metrics` too"},
       {"log-level", ChoiceOption{&C::log_level, {"debug", "info", "warning", "error"}}, "least severe lines to log"},
       {"access-log", SwitchOption{&C::access_log}, "log a line for each request"},
+      {"otlp-endpoint", TextOption{&C::otlp_endpoint},
+       "collector that takes traces by OTLP/HTTP, such as `http://localhost:4318`; without it there are none"},
+      {"trace-sample-ratio", ShareOption{&C::trace_sample_ratio},
+       "of the requests whose caller has not decided (`traceparent`), to trace"},
+      {"trace-service-name", TextOption{&C::trace_service_name}, "`service.name` of the traces"},
       {"verify", SwitchOption{&C::verify}, "check all hashes of the package before ready, not after"},
   };
   return options;

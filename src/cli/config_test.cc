@@ -280,6 +280,21 @@ TEST(Config, WarnsWhereTheLargestBatchMissesTheDefaultDeadline) {
                     HasSubstr("default-deadline (10s)")));
 }
 
+TEST(Config, RefusesTracesThatCouldNotBeSent) {
+  ServeConfig config;
+  config.otlp_endpoint = "http://collector:4318";
+  EXPECT_TRUE(CheckConfig(config).ok());
+  config.otlp_endpoint = "https://collector:4318";
+  ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument, {"otlp-endpoint: https is not supported"});
+  config.otlp_endpoint = "collector:4318";
+  ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument, {"otlp-endpoint: expected http://HOST"});
+  config.otlp_endpoint = "";
+  for (const std::string& name : {std::string(), std::string(256, 'x'), std::string("a\n"), std::string("\xC3\xA4")}) {
+    config.trace_service_name = name;
+    ExpectError(CheckConfig(config), absl::StatusCode::kInvalidArgument, {"trace-service-name: expected 1 to 255"});
+  }
+}
+
 TEST(Config, ReadsAddresses) {
   const auto v4 = ParseListen("127.0.0.1:8000");
   ASSERT_TRUE(v4.ok());

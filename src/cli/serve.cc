@@ -32,6 +32,8 @@
 #include "serving/service.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
+#include "telemetry/trace/otlp_http.h"
+#include "telemetry/trace/tracer.h"
 
 namespace ks {
 namespace {
@@ -209,12 +211,27 @@ class Server {
     return absl::OkStatus();
   }
 
+  absl::Status StartTraces() {
+    if (config_.otlp_endpoint.empty()) return absl::OkStatus();
+    KS_ASSIGN_OR_RETURN(const HttpUrl url, ParseOtlpEndpoint(config_.otlp_endpoint));
+    exporter_ = std::make_unique<SpanExporter>(SendOverHttp(url, config_.trace_service_name, std::string(Version())),
+                                               SpanExporter::Options{}, log_, SystemClock());
+    metrics_.AddTraces(*exporter_);
+    tracer_ = std::make_unique<Tracer>(
+        config_.trace_sample_ratio,
+        [exporter = exporter_.get()](std::string_view spans, int count) { exporter->Add(spans, count); },
+        SystemClock());
+    return absl::OkStatus();
+  }
+
   absl::Status Listen(const std::string& key) {
+    KS_RETURN_IF_ERROR(StartTraces());
     app_ = std::make_unique<App>(*service_, metrics_, log_,
                                  AppOptions{.api_key = key,
                                             .protect_metrics = config_.protect_metrics,
                                             .access_log = config_.access_log,
-                                            .max_body_bytes = static_cast<size_t>(config_.max_body_bytes)});
+                                            .max_body_bytes = static_cast<size_t>(config_.max_body_bytes),
+                                            .tracer = tracer_.get()});
     KS_ASSIGN_OR_RETURN(http_, HttpServer::Start({.listen = config_.listen,
                                                   .io_threads = io_threads(),
                                                   .max_header_bytes = static_cast<size_t>(config_.max_header_bytes),
@@ -254,6 +271,11 @@ class Server {
                           {"tokens_per_run", engine_->options().run_tokens},
                           {"cpu", CpuModelName()},
                           {"isa", IsaName(IsaFromName(config_.isa).value_or(BestIsa()))}});
+    if (exporter_ != nullptr) {
+      log_.Info("traces", {{"endpoint", config_.otlp_endpoint},
+                           {"sample_ratio", config_.trace_sample_ratio},
+                           {"service_name", config_.trace_service_name}});
+    }
     log_.Info("ready", {{"address", http_->address()},
                         {"model", manifest.name},
                         {"package", loaded_.model->package()->directory().string()},
@@ -305,6 +327,8 @@ class Server {
   const std::unique_ptr<OnnxEnvironment> environment_;  // made first: no other thread may run yet
   Log log_;
   Metrics metrics_{Metrics::BuildLabels{{"onnxruntime", std::string(OnnxRuntimeVersion())}}};
+  std::unique_ptr<SpanExporter> exporter_;  // sends what is left when it goes, and the log is there to say so
+  std::unique_ptr<Tracer> tracer_;
   ModelMetrics* model_metrics_ = nullptr;
   LoadedModel loaded_;
   std::unique_ptr<Engine> engine_;

@@ -17,9 +17,7 @@ constexpr std::string_view kBearer = "bearer ";
 constexpr size_t kMostCorrelationIdChars = 128;
 constexpr int64_t kMostTimeoutMs = 24 * 3600 * 1000;
 
-bool IsHex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 std::string HashOf(std::string_view key) { return Sha256Hex(std::as_bytes(std::span(key))); }
-bool IsAllZero(std::string_view text) { return text.find_first_not_of('0') == std::string_view::npos; }
 
 }  // namespace
 
@@ -51,19 +49,23 @@ std::string CorrelationIdOf(const HttpRequest& request) {
   return NewUuid4();
 }
 
-// version "-" trace-id "-" parent-id "-" flags, lower case; later versions may append more.
-std::string_view TraceIdOf(const HttpRequest& request) {
-  const std::string* header = request.FindHeader("traceparent");
-  if (header == nullptr) return {};
-  const std::string_view value = TrimBlanks(*header);
-  if (value.size() < 55 || value[2] != '-' || value[35] != '-' || value[52] != '-') return {};
-  const std::string_view version = value.substr(0, 2);
-  const std::string_view trace_id = value.substr(3, 32);
-  const std::string_view parent_id = value.substr(36, 16);
-  if (!IsHex(version) || !IsHex(trace_id) || !IsHex(parent_id) || !IsHex(value.substr(53, 2))) return {};
-  if (version == "ff" || IsAllZero(trace_id) || IsAllZero(parent_id)) return {};
-  if (value.size() > 55 && (version == "00" || value[55] != '-')) return {};
-  return trace_id;
+std::optional<TraceParent> TraceParentOf(const HttpRequest& request) {
+  const std::string* only = nullptr;
+  for (const HttpHeader& header : request.headers) {
+    if (!EqualsIgnoringCase(header.name, "traceparent")) continue;
+    if (only != nullptr) return std::nullopt;
+    only = &header.value;
+  }
+  return only == nullptr ? std::nullopt : ParseTraceParent(TrimBlanks(*only));
+}
+
+std::string TraceStateOf(const HttpRequest& request) {
+  std::string joined;
+  for (const HttpHeader& header : request.headers) {
+    if (!EqualsIgnoringCase(header.name, "tracestate")) continue;
+    joined += Cat(joined.empty() ? "" : ",", TrimBlanks(header.value));
+  }
+  return std::string(CheckedTraceState(joined));
 }
 
 absl::StatusOr<std::optional<Duration>> RequestTimeoutOf(const HttpRequest& request) {

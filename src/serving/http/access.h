@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "serving/http/message.h"
+#include "telemetry/trace/trace_parent.h"
 
 namespace ks {
 
@@ -34,8 +35,11 @@ class ApiKey {
 // X-Correlation-ID where it is 1 to 128 printable ASCII characters, otherwise a new UUID4.
 std::string CorrelationIdOf(const HttpRequest& request);
 
-// The trace id of a W3C `traceparent` header, 32 hexadecimal digits; empty where the header is absent or malformed.
-std::string_view TraceIdOf(const HttpRequest& request);
+// The trace that the request belongs to by its `traceparent` header; nothing where that is absent, malformed or there twice.
+std::optional<TraceParent> TraceParentOf(const HttpRequest& request);
+
+// The values of all `tracestate` headers as one, fit to hand on; empty where there is nothing of the kind.
+std::string TraceStateOf(const HttpRequest& request);
 
 // The time that X-Request-Timeout-Ms allows from now, nothing where the header is absent; at most a day.
 // Errors: kInvalidInput where it is no whole number of milliseconds.

@@ -41,6 +41,13 @@ std::optional<Problem> CheckMediaType(const HttpRequest& request) {
       WireError::kUnsupportedMediaType, Cat("Content-Type: expected application/json, found ", Shown(*type)), {}, ""};
 }
 
+// Of our own trace or the caller's; empty where there is none.
+std::string TraceIdOf(const std::optional<RequestTrace>& trace, const HttpRequest& request) {
+  if (trace.has_value()) return HexOf(trace->trace_id);
+  const std::optional<TraceParent> parent = TraceParentOf(request);
+  return parent.has_value() ? HexOf(parent->trace_id) : "";
+}
+
 }  // namespace
 
 App::App(Service& service, Metrics& metrics, Log& log, const AppOptions& options)
@@ -84,6 +91,7 @@ std::shared_ptr<App::Call> App::Begin(HttpRequest request) const {
   call->correlation_id = CorrelationIdOf(call->request);
   call->started = service_.Now();
   call->body_bytes = call->request.body.size();
+  if (options_.tracer != nullptr) BeginTrace(*call);
   return call;
 }
 
@@ -91,12 +99,14 @@ HttpResponse App::Answer(Call& call, HttpResponse response) {
   response.headers.push_back({"X-Correlation-ID", call.correlation_id});
   if (!call.match.allow.empty()) response.headers.push_back({"Allow", std::string(call.match.allow)});
   if (service_.draining()) response.close = true;
-  const Duration duration = service_.Now() - call.started;
+  const TimePoint end = service_.Now();
+  const Duration duration = end - call.started;
+  if (call.trace.has_value()) EndTrace(call, response.status, end);
   metrics_.HttpFinished(call.match.metrics_index, response.status, duration);
   if (options_.access_log && log_.enabled(LogLevel::kInfo)) {
     const HttpRoute series = HttpRoutes()[static_cast<size_t>(call.match.metrics_index)];
     log_.Info("request", {{"request_id", call.correlation_id},
-                          {"trace_id", TraceIdOf(call.request)},
+                          {"trace_id", TraceIdOf(call.trace, call.request)},
                           {"route", series.route},
                           {"method", series.method},
                           {"status", response.status},

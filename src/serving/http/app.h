@@ -15,6 +15,7 @@
 #include "serving/service.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
+#include "telemetry/trace/tracer.h"
 
 namespace ks {
 
@@ -23,6 +24,7 @@ struct AppOptions {
   bool protect_metrics = false;  // /metrics asks for the key too
   bool access_log = true;        // one line a request, at level info
   size_t max_body_bytes = 8 << 20;
+  const Tracer* tracer = nullptr;  // null: nothing is traced; must outlive the app
 };
 
 // All methods are safe from any thread.
@@ -57,10 +59,14 @@ class App {
   std::shared_ptr<Call> Begin(HttpRequest request) const;
   std::optional<Problem> Check(const HttpRequest& request, const RouteMatch& match) const;
   Engine::Ticket Dispatch(const std::shared_ptr<Call>& call, HttpReply reply);
-  // Every answer passes here, once: headers, metrics, log.
+  // Every answer passes here, once: headers, metrics, trace, log.
   HttpResponse Answer(Call& call, HttpResponse response);
   HttpResponse Answer(Call& call, const Problem& problem);
   HttpResponse AnswerProbe(Call& call, const absl::Status& state);
+
+  // app_trace.cc: the spans of a request, of those that are traced.
+  void BeginTrace(Call& call) const;
+  void EndTrace(const Call& call, int status, TimePoint end) const;
 
   // app_classify.cc
   Engine::Ticket Classify(const std::shared_ptr<Call>& call, HttpReply reply);

@@ -1,6 +1,7 @@
 // One request inside App, from its head to its answer. For app*.cc alone.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "serving/http/app.h"
@@ -17,6 +18,7 @@ struct App::Call {
   ClassifyBody body;  // of the operations that classify
   int texts = 0;      // answered, and the tokens that ran for them
   int tokens = 0;
+  std::optional<RequestTrace> trace;
 
   bool is(Operation operation) const { return match.route != nullptr && match.route->operation == operation; }
 };

@@ -57,6 +57,7 @@ std::optional<Problem> App::ReadClassifyRequest(Call& call) {
   call.body = *std::move(body);
   call.body.options.deadline = deadline;
   call.body.options.backend = backend.value_or("");
+  if (call.trace.has_value()) call.body.options.timeline = std::make_shared<Timeline>();
   call.request.body = {};  // while the engine works, the texts alone are kept
   return std::nullopt;
 }
