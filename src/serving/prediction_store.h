@@ -53,8 +53,8 @@ class PredictionStore {
   // Entries in a set by their key: the set holds places in entries_.
   struct KeyOfPlace {
     const std::vector<Entry>* entries;
-    const Key& operator()(const Key& key) const { return key; }
-    const Key& operator()(uint32_t place) const { return (*entries)[place].key; }
+    Key operator()(const Key& key) const { return key; }
+    Key operator()(uint32_t place) const { return (*entries)[place].key; }
   };
   struct HashOfKey : KeyOfPlace {
     using is_transparent = void;
