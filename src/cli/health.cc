@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/http_client.h"
 #include "base/json.h"
@@ -15,9 +17,10 @@ namespace ks {
 namespace {
 
 constexpr size_t kShownBytes = 300;
+constexpr std::string_view kReady = "/health/ready";
 
 struct Flags {
-  std::string url = "http://127.0.0.1:8000/health/ready";
+  std::string url = "http://127.0.0.1:8000";
   std::string timeout = "2s";
   bool json = false;
 };
@@ -77,9 +80,13 @@ std::string AsJson(const std::string& url, const Finding& finding) {
   return std::move(json).Take();
 }
 
-int RunHealth(const Flags& flags) {
-  const absl::StatusOr<HttpUrl> url = ParseHttpUrl(flags.url);
+int RunHealth(Flags flags) {
+  absl::StatusOr<HttpUrl> url = ParseHttpUrl(flags.url);
   if (!url.ok()) return Fail(WithContext(url.status(), "--url"));
+  if (url->target == "/") {  // a server's address alone
+    url->target = kReady;
+    flags.url = Cat("http://", url->authority(), kReady);
+  }
   const std::optional<Duration> timeout = ParseDuration(flags.timeout);
   if (!timeout || *timeout < std::chrono::milliseconds(1) || *timeout > std::chrono::hours(1)) {
     return Fail(InvalidArgument("--timeout: expected a duration from 1ms to 1h (such as 500ms or 2s), found \"",
@@ -101,7 +108,7 @@ Command HealthCommand() {
   auto flags = std::make_shared<Flags>();
   return {.name = "health",
           .summary = "Asks a running server whether it is ready: exit code 0 if so, otherwise 1 and the reason",
-          .flags = {{"--url", &flags->url, "URL", "what to ask (http://127.0.0.1:8000/health/ready)"},
+          .flags = {{"--url", &flags->url, "URL", "what to ask, by itself /health/ready (http://127.0.0.1:8000)"},
                     {"--timeout", &flags->timeout, "DURATION", "for the whole answer (2s)"},
                     {"--json", &flags->json, "", "as one JSON object"}},
           .run = [flags] { return RunHealth(*flags); }};

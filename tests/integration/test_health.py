@@ -19,6 +19,7 @@ def health(*arguments):
 def test_a_ready_server(server):
     code, out, error = health("--url", f"{server.url}/health/ready")
     assert (code, out, error) == (0, f"{server.url}/health/ready: status 200\n", "")
+    assert health("--url", server.url) == (0, f"{server.url}/health/ready: status 200\n", "")
     code, out, error = health("--url", f"{server.url}/health/live", "--json")
     found = json.loads(out)
     assert found.pop("time_ms") > 0
@@ -47,7 +48,7 @@ def test_nobody_there():
 
 def test_nobody_answers():
     with support.socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/health/ready"
         code, out, error = health("--url", url, "--timeout", "150ms")
     assert (code, out, error) == (1, "", f"error: {url}: no answer within 150ms\n")
 
