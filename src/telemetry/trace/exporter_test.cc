@@ -19,6 +19,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+// How long the tests wait for what the exporter's thread does; what is missing then fails them.
+constexpr Duration kLimit = seconds(10);
+
 // Takes batches, or does not.
 class FakeCollector {
  public:
@@ -46,10 +49,11 @@ class FakeCollector {
     held_ = false;
     changed_.NotifyAll();
   }
-  // Blocks until so many have been sent.
+  // Blocks until so many have been sent, or the limit is over.
   std::vector<std::string> WaitForBatches(size_t count) {
+    const TimePoint end = SystemClock().Now() + kLimit;
     MutexLock lock(mutex_);
-    while (batches_.size() < count) changed_.Wait(mutex_);
+    while (batches_.size() < count && SystemClock().Now() < end) changed_.WaitFor(mutex_, milliseconds(100));
     return batches_;
   }
   std::vector<std::string> batches() {
@@ -84,7 +88,12 @@ class SpanExporterTest : public ::testing::Test {
   }
   // Until a batch that was sent is counted, which is a little later.
   void WaitForCounts(int64_t exported, int64_t dropped) {
-    while (exporter_->exported() != exported || exporter_->dropped() != dropped) std::this_thread::yield();
+    const TimePoint end = SystemClock().Now() + kLimit;
+    while ((exporter_->exported() != exported || exporter_->dropped() != dropped) && SystemClock().Now() < end) {
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(exporter_->exported(), exported);
+    EXPECT_EQ(exporter_->dropped(), dropped);
   }
 
   ManualClock clock_;
@@ -150,7 +159,8 @@ TEST_F(SpanExporterTest, TriesAgainAfterPausesAndSaysSoOnce) {
   exporter_->Add("c", 1);
   for (size_t tries = 2; tries <= 5; ++tries) {
     // A pause begins some time after the try before it: time passes until it is over.
-    while (collector_.batches().size() < tries) {
+    const TimePoint end = SystemClock().Now() + kLimit;
+    while (collector_.batches().size() < tries && SystemClock().Now() < end) {
       clock_.Advance(milliseconds(100));
       exporter_->Add("", 0);
     }
