@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/hex.h"
 #include "telemetry/trace/trace_parent.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -12,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!state.empty() && (state != header || state.size() > 512)) __builtin_trap();
   const auto parent = ks::ParseTraceParent(header);
   if (!parent.has_value()) return 0;
-  const std::string id = ks::HexOf(parent->trace_id);
+  const std::string id = ks::ToHex(parent->trace_id);
   if (header.substr(3, 32) != id || id == std::string(32, '0')) __builtin_trap();
   const std::string again =
       std::string("00-") + id + "-" + std::string(header.substr(36, 16)) + (parent->sampled ? "-01" : "-00");

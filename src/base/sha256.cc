@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/hex.h"
 #include "base/status.h"
 
 namespace ks {
@@ -48,12 +49,7 @@ void Sha256::Update(std::span<const std::byte> bytes) { SHA256_Update(&context_-
 std::string Sha256::FinishHex() && {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256_Final(digest, &context_->state);
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex.push_back("0123456789abcdef"[byte >> 4]);
-    hex.push_back("0123456789abcdef"[byte & 15]);
-  }
-  return hex;
+  return ToHex(digest);
 }
 
 std::string Sha256Hex(std::span<const std::byte> bytes) {

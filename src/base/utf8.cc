@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ks {
@@ -83,6 +84,10 @@ bool IsBlank(std::string_view text) {
     if (!space) return false;
   }
   return true;
+}
+
+bool IsPrintableAscii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c <= 0x7E; });
 }
 
 void AppendUtf8(char32_t code_point, std::string& out) {

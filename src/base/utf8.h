@@ -21,6 +21,9 @@ char32_t NextCodePoint(std::string_view text, size_t& pos);
 // Whether valid UTF-8 holds nothing but Unicode's White_Space; true for an empty text.
 bool IsBlank(std::string_view text);
 
+// Whether all of `text` is ASCII from the blank to the tilde; true for an empty text.
+bool IsPrintableAscii(std::string_view text);
+
 // Appends `code_point` (a scalar value) to `out`.
 void AppendUtf8(char32_t code_point, std::string& out);
 

@@ -43,5 +43,10 @@ TEST(Utf8, TellsBlankTexts) {
   for (const char* text : {"\xE2\x80\x8B", "  a  ", "\x01", "\xC2\xA1"}) EXPECT_FALSE(IsBlank(text)) << text;
 }
 
+TEST(Utf8, TellsPrintableAscii) {
+  for (const char* text : {"", " ", "~", "a b"}) EXPECT_TRUE(IsPrintableAscii(text)) << text;
+  for (const char* text : {"\x1F", "a\x7F", "\t", "\xC3\xA9"}) EXPECT_FALSE(IsPrintableAscii(text)) << text;
+}
+
 }  // namespace
 }  // namespace ks

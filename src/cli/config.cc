@@ -9,6 +9,7 @@
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "cli/config_backends.h"
 #include "cli/config_file.h"
 #include "telemetry/trace/otlp_http.h"
@@ -133,8 +134,7 @@ absl::Status CheckTraces(const ServeConfig& config) {
     KS_RETURN_IF_ERROR(WithContext(ParseOtlpEndpoint(config.otlp_endpoint).status(), "otlp-endpoint"));
   }
   const std::string& name = config.trace_service_name;
-  const bool printable = std::ranges::all_of(name, [](char c) { return c >= 0x20 && c <= 0x7E; });
-  if (name.empty() || name.size() > kMaxServiceNameChars || !printable) {
+  if (name.empty() || name.size() > kMaxServiceNameChars || !IsPrintableAscii(name)) {
     return InvalidArgument("trace-service-name: expected 1 to ", kMaxServiceNameChars,
                            " printable ASCII characters, found \"", name, "\"");
   }

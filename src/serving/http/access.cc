@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "base/uuid.h"
 #include "engine/error.h"
 
@@ -43,8 +44,7 @@ bool ApiKey::Admits(const HttpRequest& request) const {
 std::string CorrelationIdOf(const HttpRequest& request) {
   if (const std::string* sent = request.FindHeader("X-Correlation-ID")) {
     const std::string_view id = TrimBlanks(*sent);
-    const bool printable = std::all_of(id.begin(), id.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
-    if (!id.empty() && id.size() <= kMostCorrelationIdChars && printable) return std::string(id);
+    if (!id.empty() && id.size() <= kMostCorrelationIdChars && IsPrintableAscii(id)) return std::string(id);
   }
   return NewUuid4();
 }

@@ -1,5 +1,6 @@
 #include "serving/http/access.h"
 
+#include "base/hex.h"
 #include "base/uuid.h"
 #include "engine/error.h"
 #include "gmock/gmock.h"
@@ -55,7 +56,7 @@ TEST(TraceParentOf, TakesTheOneHeaderThereMayBe) {
   const std::string header = "00-" + id + "-00f067aa0ba902b7-01";
   const auto parent = TraceParentOf(With("Traceparent", " " + header + "\t"));
   ASSERT_TRUE(parent.has_value());
-  EXPECT_EQ(HexOf(parent->trace_id), id);
+  EXPECT_EQ(ToHex(parent->trace_id), id);
   EXPECT_FALSE(TraceParentOf({}).has_value());
   EXPECT_FALSE(TraceParentOf(With("traceparent", header + "-more")).has_value());
   HttpRequest twice = With("traceparent", header);

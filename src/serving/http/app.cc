@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/hex.h"
 #include "base/strings.h"
 #include "serving/http/answer_json.h"
 #include "serving/http/app_call.h"
@@ -43,9 +44,9 @@ std::optional<Problem> CheckMediaType(const HttpRequest& request) {
 
 // Of our own trace or the caller's; empty where there is none.
 std::string TraceIdOf(const std::optional<RequestTrace>& trace, const HttpRequest& request) {
-  if (trace.has_value()) return HexOf(trace->trace_id);
+  if (trace.has_value()) return ToHex(trace->trace_id);
   const std::optional<TraceParent> parent = TraceParentOf(request);
-  return parent.has_value() ? HexOf(parent->trace_id) : "";
+  return parent.has_value() ? ToHex(parent->trace_id) : "";
 }
 
 }  // namespace

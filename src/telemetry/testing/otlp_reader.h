@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hex.h"
+
 namespace ks {
 
 struct ReadSpan {
@@ -46,10 +48,7 @@ inline void ReadFields(std::string_view message, const std::function<void(int, u
 }
 
 inline std::string ToHex(std::string_view bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string hex;
-  for (const char c : bytes) hex += {kHex[static_cast<uint8_t>(c) >> 4], kHex[c & 15]};
-  return hex;
+  return ToHex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
 }
 
 inline ReadSpan ReadOneSpan(std::string_view message) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/utf8.h"
+
 namespace ks {
 namespace {
 
@@ -33,13 +35,6 @@ bool IsZero(const std::array<uint8_t, kBytes>& bytes) {
 
 }  // namespace
 
-std::string HexOf(const TraceId& id) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string hex;
-  for (const uint8_t byte : id) hex += {kHex[byte >> 4], kHex[byte & 15]};
-  return hex;
-}
-
 std::optional<TraceParent> ParseTraceParent(std::string_view header) {
   if (header.size() < kHeaderChars || header[2] != '-' || header[35] != '-' || header[52] != '-') return std::nullopt;
   std::array<uint8_t, 1> version, flags;
@@ -55,8 +50,7 @@ std::optional<TraceParent> ParseTraceParent(std::string_view header) {
 }
 
 std::string_view CheckedTraceState(std::string_view header) {
-  const bool printable = std::ranges::all_of(header, [](char c) { return c >= 0x20 && c <= 0x7E; });
-  return printable && header.size() <= kMostStateBytes ? header : std::string_view();
+  return header.size() <= kMostStateBytes && IsPrintableAscii(header) ? header : std::string_view();
 }
 
 }  // namespace ks

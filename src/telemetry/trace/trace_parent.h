@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace ks {
@@ -12,9 +11,6 @@ namespace ks {
 // Never all zero where they name something.
 using TraceId = std::array<uint8_t, 16>;
 using SpanId = std::array<uint8_t, 8>;
-
-// Two lower-case digits a byte.
-std::string HexOf(const TraceId& id);
 
 struct TraceParent {
   TraceId trace_id;

@@ -1,5 +1,6 @@
 #include "telemetry/trace/trace_parent.h"
 
+#include "base/hex.h"
 #include "gtest/gtest.h"
 
 namespace ks {
@@ -11,7 +12,7 @@ const std::string kSpan = "00f067aa0ba902b7";
 TEST(ParseTraceParent, ReadsIdsAndTheSampledFlag) {
   const auto parent = ParseTraceParent("00-" + kTrace + "-" + kSpan + "-01");
   ASSERT_TRUE(parent.has_value());
-  EXPECT_EQ(HexOf(parent->trace_id), kTrace);
+  EXPECT_EQ(ToHex(parent->trace_id), kTrace);
   EXPECT_EQ(parent->span_id, (SpanId{0x00, 0xF0, 0x67, 0xAA, 0x0B, 0xA9, 0x02, 0xB7}));
   EXPECT_TRUE(parent->sampled);
   const auto sampled = [](const std::string& flags) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/hex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "telemetry/testing/otlp_reader.h"
@@ -96,7 +97,7 @@ TEST_F(TracerTest, ATraceOfItsOwnHasNoParent) {
   ASSERT_EQ(spans_.size(), 1u);
   EXPECT_EQ(spans_[0].parent, "");
   EXPECT_EQ(spans_[0].flags, 0x101u);
-  EXPECT_EQ(spans_[0].trace_id, HexOf(trace->trace_id));
+  EXPECT_EQ(spans_[0].trace_id, ToHex(trace->trace_id));
 }
 
 }  // namespace
