@@ -19,20 +19,26 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
+// A socket that listens at a free port of the loopback, which goes to `port`.
+int ListenOnLoopback(std::string& port) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  EXPECT_EQ(listen(listener, 1), 0);
+  port = Cat(ntohs(address.sin_port));
+  return listener;
+}
+
 // Listens on the loopback. Accepts one connection, reads a request to its `end`, writes `answer` and closes, or where told to
 // keeps the connection open until the client has closed it.
 class OneAnswer {
  public:
   explicit OneAnswer(std::string answer, std::string end = "\r\n\r\n", bool keeps_open = false)
-      : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(listener_, reinterpret_cast<const sockaddr*>(&address), size), 0);
-    EXPECT_EQ(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    EXPECT_EQ(listen(listener_, 1), 0);
-    url_ = {.host = "127.0.0.1", .port = Cat(ntohs(address.sin_port)), .target = "/health?x=1"};
+      : url_{.host = "127.0.0.1", .port = "", .target = "/health?x=1"}, listener_(ListenOnLoopback(url_.port)) {
     thread_ = std::thread([this, answer = std::move(answer), end = std::move(end), keeps_open] {
       const int connection = accept(listener_, nullptr, nullptr);
       while (!request_.ends_with(end)) {
@@ -61,8 +67,8 @@ class OneAnswer {
   }
 
  private:
-  int listener_;
   HttpUrl url_;
+  int listener_;
   std::string request_;
   std::thread thread_;
 };
@@ -174,16 +180,10 @@ TEST(HttpGet, SaysThatNobodyListens) {
 
 TEST(HttpGet, GivesUpAtTheTimeout) {
   // A listener whose queue takes the connection and that never answers.
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
-  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ASSERT_EQ(listen(listener, 1), 0);
+  HttpUrl url = {.host = "127.0.0.1"};
+  const int listener = ListenOnLoopback(url.port);
   const TimePoint began = SystemClock().Now();
-  const auto answer = HttpGet({.host = "127.0.0.1", .port = Cat(ntohs(address.sin_port))}, milliseconds(60));
+  const auto answer = HttpGet(url, milliseconds(60));
   const Duration waited = SystemClock().Now() - began;
   close(listener);
   EXPECT_EQ(answer.status().code(), absl::StatusCode::kDeadlineExceeded);
