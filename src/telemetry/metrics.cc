@@ -18,6 +18,7 @@
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "telemetry/process_metrics.h"
+#include "telemetry/trace/exporter.h"
 
 namespace ks {
 namespace {

@@ -11,9 +11,10 @@
 
 #include "base/clock.h"
 #include "telemetry/log.h"
-#include "telemetry/trace/exporter.h"
 
 namespace ks {
+
+class SpanExporter;
 
 enum class RejectReason { kQueueFull, kDeadline, kDraining, kTooLarge, kAbandoned };
 

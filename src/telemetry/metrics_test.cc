@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "telemetry/trace/exporter.h"
 
 namespace ks {
 namespace {
