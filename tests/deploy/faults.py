@@ -4,7 +4,8 @@ import contextlib
 import ctypes
 import os
 import pathlib
-import threading
+
+import support
 
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000  # waitpid: threads, too
@@ -33,28 +34,17 @@ def thread_held(pid, name):
         ptrace(PTRACE_DETACH, thread)
 
 
-class Clients:
+class Clients(support.Threads):
     """So many clients that ask all the time, each again as soon as it is answered, or after `pause` once it is refused."""
 
     def __init__(self, count, ask, pause=0.5):
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(ask, pause)) for _ in range(count)]
+        super().__init__([lambda stop: self._run(stop, ask, pause)] * count)
 
-    def _run(self, ask, pause):
-        while not self._stop.is_set():
+    def _run(self, stop, ask, pause):
+        while not stop.is_set():
             try:
                 refused = ask().status != 200
             except OSError:
                 refused = True  # the server is being started anew
             if refused:
-                self._stop.wait(pause)
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+                stop.wait(pause)

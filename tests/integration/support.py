@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -130,6 +131,24 @@ class Server:
         with self.connect(timeout) as s:
             s.sendall(data)
             return read_to_end(s)
+
+
+class Threads:
+    """Runs each of `targets` in a thread until it is left: they are given the event that then is set. A context manager."""
+
+    def __init__(self, targets):
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=target, args=(self._stop,)) for target in targets]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
 
 
 def read_to_end(s: socket.socket) -> bytes:

@@ -102,24 +102,13 @@ class Client:
             self._socket = self._stream = None
 
 
-class Traffic:
-    """`clients` a kind, for each port of `ports` by its kind; use as a context manager."""
+class Traffic(support.Threads):
+    """`clients` a kind, for each port of `ports` by its kind."""
 
     def __init__(self, ports, answers, clients, most_pause):
-        self._stop = threading.Event()
         self._clients = [Client(kind, number, port, answers, most_pause)
                          for kind, port in ports.items() for number in range(clients)]
-        self._threads = [threading.Thread(target=client.run, args=(self._stop,)) for client in self._clients]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+        super().__init__([client.run for client in self._clients])
 
     @property
     def requests(self) -> int:
