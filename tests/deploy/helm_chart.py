@@ -81,6 +81,12 @@ def refusal(overlays=(), values=None, **options):
     return result.stderr
 
 
+def kubeconform(text):
+    """The finished check of these objects against strict schemas."""
+    schemas = TOOLS / "schemas" / "{{.ResourceKind}}{{.KindSuffix}}.json"
+    return run("kubeconform", "-strict", "-summary", "-schema-location", schemas, stdin=text)
+
+
 def one(documents, kind, name=None):
     """The only object of this kind (and name)."""
     found = [d for d in documents if d["kind"] == kind and (name is None or d["metadata"]["name"] == name)]

@@ -11,7 +11,7 @@ import yaml
 
 import helm_chart
 import support
-from helm_chart import CHART, EVERYTHING, VALUES, one, pod_spec, render, server_container, settings
+from helm_chart import CHART, EVERYTHING, VALUES, kubeconform, one, pod_spec, render, server_container, settings
 
 PHASES = re.findall(r"^## (\d)\. .*?^```toml\n(.*?)^```", (support.SOURCE / "docs" / "migration.md").read_text(),
                     re.MULTILINE | re.DOTALL)
@@ -20,11 +20,6 @@ every_set = pytest.mark.parametrize("name", VALUES)
 
 def rendered(name):
     return render(VALUES[name])
-
-
-def kubeconform(text):
-    schemas = helm_chart.TOOLS / "schemas" / "{{.ResourceKind}}{{.KindSuffix}}.json"
-    return helm_chart.run("kubeconform", "-strict", "-summary", "-schema-location", schemas, stdin=text)
 
 
 @pytest.mark.parametrize("overlay", [None, *helm_chart.OVERLAYS])
