@@ -13,7 +13,7 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT / "scripts")]
 
 import dashboards  # noqa: E402
-from test_rules import needs_promtool, promtool  # noqa: E402
+from test_rules import promtool  # noqa: E402
 
 FILES = sorted(dashboards.TARGET.glob("*.json"))
 
@@ -22,7 +22,6 @@ def test_the_files_are_what_the_script_writes():
     assert {file.name: file.read_text() for file in FILES} == dashboards.texts(), "run scripts/dashboards.py"
 
 
-@needs_promtool
 def test_the_queries_are_queries(tmp_path):
     rules = [{"record": "query", "expr": target["expr"].replace("$__rate_interval", "5m")}
              for file in FILES for panel in json.loads(file.read_text())["panels"] for target in panel.get("targets", [])]

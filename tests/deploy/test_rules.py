@@ -15,8 +15,6 @@ TESTS = sorted((HERE / "rules").glob("*.yaml"))
 UNPACKED = ROOT / "build/deps/prometheus/bin/promtool"
 PROMTOOL = str(UNPACKED) if UNPACKED.exists() else shutil.which("promtool")
 
-needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is missing: scripts/setup deploy fetches it")
-
 
 def alerts():
     groups = [group for file in ALERTS for group in yaml.safe_load(file.read_text())["groups"]]
@@ -24,16 +22,15 @@ def alerts():
 
 
 def promtool(*arguments):
+    assert PROMTOOL, f"found neither {UNPACKED} (scripts/setup test fetches it) nor promtool in PATH"
     done = subprocess.run([PROMTOOL, *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_promtool
 def test_the_rules_are_rules():
     promtool("check", "rules", *ALERTS)
 
 
-@needs_promtool
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_what_fires_when(file):
     promtool("test", "rules", file)
