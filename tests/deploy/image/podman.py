@@ -15,7 +15,7 @@ import uuid
 
 from archive import FOLDER, SOURCE
 
-sys.path.insert(0, str(SOURCE / "tests/integration"))
+sys.path[:0] = [str(SOURCE / "tests/integration"), str(SOURCE / "tests/deploy")]
 
 import support  # noqa: E402
 

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import podman as containers
+from deploy_page import quoted
 from archive import FOLDER, HAS_ARM64, NO_ARM64, SOURCE, Archive, oci_blob, oci_manifest
 from podman import support
 
@@ -45,13 +46,24 @@ def test_the_index_holds_both_as_they_are():
                        for architecture, name in (("amd64", "runtime"), ("arm64", "runtime-arm64"))}
 
 
-@pytest.mark.skipif(bool(containers.missing()), reason=str(containers.missing()))
-def test_a_machine_takes_its_own_out_of_the_index(tmp_path_factory):
-    podman = containers.Podman(tmp_path_factory.mktemp("podman"))  # which takes no long paths
-    try:
-        assert podman.load("index") == podman.load("runtime")
-    finally:
-        podman("rmi", "--all", "--force", check=False)
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory):
+    if why := containers.missing():
+        pytest.skip(why)
+    instance = containers.Podman(tmp_path_factory.mktemp("podman"))  # which takes no long paths
+    yield instance
+    instance("rmi", "--all", "--force", check=False)
+
+
+def test_a_machine_takes_its_own_out_of_the_index(podman):
+    assert podman.load("index") == podman.load("runtime")
+
+
+@pytest.mark.skipif(pathlib.Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists(), reason="this kernel emulates arm64")
+def test_the_other_ones_container_says_that_it_cannot_run(podman):
+    done = podman.run(podman.load("runtime-arm64"), "version", check=False)
+    assert done.returncode != 0
+    assert quoted("exec format error") in done.stderr
 
 
 def test_both_serve_the_same_package():
