@@ -1,6 +1,7 @@
 """What bad values get: refused before anything is sent to a cluster, with the path of the value."""
 
 import copy
+import json
 import re
 
 import pytest
@@ -25,6 +26,10 @@ BY_SCHEMA = [
     ({"config": {"backend": "tensorflow"}}, "at '/config/backend': value must be one of 'onnx', 'pytorch'"),
     ({"config": {"listen": "127.0.0.1:8000"}}, "at '/config/listen'"),
     ({"config": {"listen": "0.0.0.0:0"}}, "at '/config/listen'"),
+    ({"config": {"listen": "0.0.0.0:65536"}}, "at '/config/listen'"),
+    ({"config": {"listen": "0.0.0.256:80"}}, "at '/config/listen'"),
+    ({"config": {"otlp-endpoint": "https://collector:4318"}}, "at '/config/otlp-endpoint'"),
+    ({"config": {"trace-service-name": "Stimmung für alle"}}, "at '/config/trace-service-name'"),
     ({"config": {"model": "/models/mine"}}, "at '/config': additional properties 'model' not allowed"),
     ({"config": {"protect-metrics": True}}, "at '/apiKey/existingSecret'"),
     ({"model": {"from": "download"}}, "at '/model/from': value must be one of"),
@@ -63,6 +68,8 @@ BY_SERVER = [
     ({"shadow-share": 0.25}, "shadow-share is 0.25 but shadow-backend is none"),
     ({"canary-backend": "onnx"}, "canary-backend is onnx, as backend is: expected another one"),
     ({"backend": "pytorch", "shadow-backend": "pytorch"}, "shadow-backend is pytorch, as backend is"),
+    ({"header-timeout": "0"}, "header-timeout: expected a duration from 1ms to 24h"),
+    ({"backend": "pytorch", "precision": "int8"}, "precision is int8 but backend is pytorch, which has fp32 alone"),
 ]
 
 BY_TEMPLATE = [
@@ -74,6 +81,9 @@ BY_TEMPLATE = [
      "autoscaling.maxReplicas (1) is below autoscaling.minReplicas (2)"),
     ({"autoscaling": {"enabled": True, "targetQueueTokens": 0, "targetCPUUtilizationPercentage": 0}},
      "there is nothing to scale on"),
+    ({"config": {"header-timeout": "0"}}, 'config: header-timeout: expected a duration from 1ms to 24h, found "0"'),
+    ({"config": {"otlp-endpoint": "http://collector:4318"}},
+     "config.otlp-endpoint is set but networkPolicy.egress lets nothing out"),
     ({"config": {"backend": "pytorch"}}, "expected image.variant full"),
     ({"config": {"allowed-backends": "onnx,pytorch"}}, "expected image.variant full"),
     ({"config": {"precision": "fp32"}}, "expected image.variant full, or a model of your own"),
@@ -107,6 +117,37 @@ def test_what_the_server_would_refuse(values, message, tmp_path):
     file.write_text("".join(f"{key} = {value!r}\n" for key, value in values.items()))
     started = support.run("serve", "--config", file, "--model", tmp_path / "none")
     assert started.returncode == 2 and message in started.stderr.decode()
+
+
+UNITS = {"": 1, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+def ranges(folder):
+    """{option: (what it takes, least, most)} of all that have a range, as the server's refusals say."""
+    found = {}
+    file = folder / "config.toml"
+    for option in json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]:
+        file.write_text(f"{option} = [1]\n")
+        said = support.run("serve", "--config", file, "--print-config").stderr.decode()
+        if match := re.search(rf"{option}: expected an? (\w+) from (\d+)(\w*) to (\d+)(\w*)", said):
+            found[option] = match[1], int(match[2]) * UNITS[match[3]], int(match[4]) * UNITS[match[5]]
+    return found
+
+
+def test_the_chart_has_the_servers_ranges(tmp_path):
+    found = ranges(tmp_path)
+    assert {"integer", "duration", "size", "number"} == {what for what, _, _ in found.values()}
+
+    def named(values):
+        """Those that the chart says are out of their range; of what the schema lets pass it names one."""
+        said = helm_chart.template(values={"config": values}).stderr
+        return {option for option in values if f"at '/config/{option}'" in said or f"config: {option}: expected" in said}
+
+    for end, outwards in ((1, -1), (2, +1)):
+        ends, beyond = ({option: f"{range_[end] + step}ms" if range_[0] == "duration" else range_[end] + step
+                         for option, range_ in found.items()} for step in (0, outwards))
+        assert not named(ends)
+        assert {option for option in beyond.keys() - named(beyond) if not named({option: beyond[option]})} == set()
 
 
 def test_budgets_of_zero_and_of_shares():

@@ -8,6 +8,9 @@
 {{- if and $budget.enabled (eq (kindIs "invalid" $budget.maxUnavailable) (kindIs "invalid" $budget.minAvailable)) }}
 {{- fail "podDisruptionBudget: expected one of maxUnavailable and minAvailable (null takes the default away), found both or none" }}
 {{- end }}
+{{- if and (index .Values.config "otlp-endpoint") .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) }}
+{{- fail "config.otlp-endpoint is set but networkPolicy.egress lets nothing out: expected a rule for the collector" }}
+{{- end }}
 {{- if .Values.autoscaling.enabled }}
 {{- $scale := .Values.autoscaling }}
 {{- if lt (int64 $scale.maxReplicas) (int64 $scale.minReplicas) }}
@@ -20,7 +23,29 @@
 {{- include "kubesentiment.checkReferences" . }}
 {{- end }}
 
+{{/* Durations and sizes, whose ranges the schema cannot say. Expects (list CONFIG WHAT LEAST MOST NAME..). */}}
+{{- define "kubesentiment.checkRange" -}}
+{{- $config := index . 0 }}
+{{- $what := index . 1 }}
+{{- $least := index . 2 }}
+{{- $most := index . 3 }}
+{{- $number := ternary "kubesentiment.milliseconds" "kubesentiment.bytes" (eq $what "duration") }}
+{{- range $name := slice . 4 }}
+{{- if hasKey $config $name }}
+{{- $value := index $config $name }}
+{{- $given := include $number $value | int64 }}
+{{- if or (lt $given (include $number $least | int64)) (gt $given (include $number $most | int64)) }}
+{{- fail (printf "config: %s: expected a %s from %s to %s, found %s" $name $what $least $most (toJson $value)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "kubesentiment.checkConfig" -}}
+{{- include "kubesentiment.checkRange" (list .Values.config "duration" "1ms" "24h" "header-timeout" "body-timeout" "idle-timeout" "default-deadline" "stall-timeout") }}
+{{- include "kubesentiment.checkRange" (list .Values.config "duration" "0" "1h" "drain-delay" "drain-timeout") }}
+{{- include "kubesentiment.checkRange" (list .Values.config "size" "1KiB" "16MiB" "max-header-bytes") }}
+{{- include "kubesentiment.checkRange" (list .Values.config "size" "1" "1024GiB" "max-body-bytes") }}
 {{- $defaults := dict "backend" "onnx" "canary-backend" "none" "canary-share" 0 "shadow-backend" "none" "shadow-share" 0
   "max-queue-tokens" 131072 "max-batch-tokens" 65536 "max-text-chars" 10000 "max-body-bytes" "8MiB" }}
 {{- $config := merge (deepCopy .Values.config) $defaults }}
@@ -46,6 +71,9 @@
 {{- end }}
 {{- end }}
 {{- $backends := print $config.backend "," (index $config "allowed-backends") "," (index $config "canary-backend") "," (index $config "shadow-backend") }}
+{{- if and (eq (toString $config.precision) "int8") (not (contains "onnx" $backends)) }}
+{{- fail "config: precision is int8 but backend is pytorch, which has fp32 alone" }}
+{{- end }}
 {{- if and (contains "pytorch" $backends) (ne .Values.image.variant "full") (not .Values.image.tag) (not .Values.image.digest) }}
 {{- fail "config: a backend is pytorch, which is not in the image `runtime`: expected image.variant full" }}
 {{- end }}
