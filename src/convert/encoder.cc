@@ -82,7 +82,7 @@ class Run {
       rows_ = batch_.sequences();
     }
     Floats context(hidden_.size());
-    Attend(qkv, first_only, context);
+    Attend(qkv, std::holds_alternative<Int8Weights>(weights_.dense[first + kQkv].form), first_only, context);
 
     Floats residual = std::move(hidden_);
     KS_ASSIGN_OR_RETURN(hidden_, Dense(first + kAttentionOutput, context));
@@ -96,20 +96,25 @@ class Run {
     return absl::OkStatus();
   }
 
-  void Attend(const Floats& qkv, bool first_only, Floats& context) const {
+  // Over bytes where queries, keys and values come from bytes.
+  void Attend(const Floats& qkv, bool over_bytes, bool first_only, Floats& context) const {
     const size_t columns = static_cast<size_t>(width());
-    const AttentionTasks tasks(kernels_, {.q = qkv.data(),
-                                          .k = qkv.data() + columns,
-                                          .v = qkv.data() + 2 * columns,
-                                          .row_stride = 3 * columns,
-                                          .offsets = batch_.offsets.data(),
-                                          .sequences = batch_.sequences(),
-                                          .heads = encoder_.heads,
-                                          .head_size = encoder_.head_size(),
-                                          .first_only = first_only,
-                                          .out = context.data(),
-                                          .out_stride = columns});
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+    const AttentionArgs args = {.q = qkv.data(),
+                                .k = qkv.data() + columns,
+                                .v = qkv.data() + 2 * columns,
+                                .row_stride = 3 * columns,
+                                .offsets = batch_.offsets.data(),
+                                .sequences = batch_.sequences(),
+                                .heads = encoder_.heads,
+                                .head_size = encoder_.head_size(),
+                                .first_only = first_only,
+                                .out = context.data(),
+                                .out_stride = columns};
+    if (over_bytes) {
+      RunAll(Int8AttentionTasks(kernels_, args));
+    } else {
+      RunAll(AttentionTasks(kernels_, args));
+    }
   }
 
   Floats FirstTokens(const Floats& x) const {

@@ -91,8 +91,9 @@ class Emitter {
     const LayerNames& names = names_.layers[index];
     const std::string prefix = Cat("layer.", index, ".");
     const Value qkv = Dense(dense[kQkv], x);
-    Value context = graph_.Node("PackedAttentionQkv", prefix + "attention", {qkv, offsets_},
-                                {{"heads", int64_t{encoder_.heads}}}, kOurDomain);
+    Value context =
+        graph_.Node("PackedAttentionQkv", prefix + "attention", {qkv, offsets_},
+                    {{"heads", int64_t{encoder_.heads}}, {"int8", int64_t{!IsFp32(dense[kQkv])}}}, kOurDomain);
     if (index == encoder_.layers - 1) {
       context = Ours("FirstTokens", prefix + "attention.first", {context, offsets_});
       x = Ours("FirstTokens", prefix + "first", {x, offsets_});

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/dispatch.h"
+#include "kernels/thread_scratch.h"
 
 namespace ks {
 namespace {
@@ -13,18 +14,6 @@ namespace {
 constexpr int64_t kTaskMultiplyAdds = 1 << 20;
 
 int Blocks(int queries) { return (queries + kAttentionRows - 1) / kAttentionRows; }
-
-struct alignas(64) CacheLine {
-  float values[16];
-};
-
-// Grows and stays: one per thread.
-float* Scratch(size_t floats) {
-  thread_local std::vector<CacheLine> lines;
-  const size_t needed = (floats + 15) / 16;
-  if (lines.size() < needed) lines.resize(needed);
-  return lines.data()->values;
-}
 
 }  // namespace
 
@@ -86,7 +75,7 @@ void AttentionTasks::RunUnit(int sequence, int unit) const {
       .scale = 1.0f / std::sqrt(static_cast<float>(args_.head_size)),
       .out = args_.out + out_row * args_.out_stride + column,
       .out_stride = args_.out_stride,
-      .scratch = Scratch(AttentionScratchFloats(tokens, args_.head_size)),
+      .scratch = ThreadScratch(AttentionScratchFloats(tokens, args_.head_size)),
   });
 }
 

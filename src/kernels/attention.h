@@ -73,6 +73,12 @@ class AttentionTasks {
   std::vector<Task> tasks_;
 };
 
+// All tasks, one after the other on the calling thread.
+template <typename Tasks>
+void RunAll(const Tasks& tasks) {
+  for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+}
+
 // --- What the instruction sets implement ---
 
 // Rows of queries that one block may have: the scores of a block are [tokens, 32] at most.

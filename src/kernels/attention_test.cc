@@ -37,8 +37,7 @@ struct Batch {
   }
 
   std::vector<float> Run(const KernelTable& kernels) {
-    const AttentionTasks tasks(kernels, Args());
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+    RunAll(AttentionTasks(kernels, Args()));
     return out;
   }
 
@@ -160,8 +159,7 @@ TEST_P(Attention, TakesSeparateArraysAndStrides) {
   std::vector<float> out(rows * (width + 5), kUntouched);
   args.out = out.data();
   args.out_stride = width + 5;
-  const AttentionTasks tasks(kernels(), args);
-  for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+  RunAll(AttentionTasks(kernels(), args));
   for (size_t r = 0; r < rows; ++r) {
     for (size_t c = 0; c < width + 5; ++c) {
       ASSERT_EQ(out[r * (width + 5) + c], c < width ? expected[r * width + c] : kUntouched) << r << ", " << c;
@@ -186,8 +184,7 @@ TEST_P(Attention, GivesFirstTokensTheBitsThatTheyHaveAmongAll) {
     args.first_only = true;
     args.out = out.data();
     args.out_stride = stride;
-    const AttentionTasks tasks(kernels(), args);
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+    RunAll(AttentionTasks(kernels(), args));
     EXPECT_EQ(DifferentBits(out, expected), 0u) << "head size " << head_size;
   }
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/int8_attention.h"
 #include "kernels/int8_linear.h"
 #include "kernels/linear.h"
 #include "kernels/rows.h"
@@ -41,14 +42,16 @@ enum class IsaLevel : uint8_t {
 struct KernelTable {
   IsaLevel isa;
 
-  void (*attention_block)(const AttentionBlock& block);  // attention.h; callers use AttentionTasks
-  void (*linear)(const LinearArgs& args);                // linear.h
-  void (*layer_norm)(const LayerNormArgs& args);         // rows.h
-  void (*softmax)(const SoftmaxArgs& args);              // rows.h
-  void (*embed)(const EmbedArgs& args);                  // rows.h
-  void (*embed_half)(const EmbedHalfArgs& args);         // rows.h
-  void (*quantize_rows)(const QuantizeRowsArgs& args);   // int8_linear.h
-  void (*int8_linear)(const Int8LinearArgs& args);       // int8_linear.h
+  void (*attention_block)(const AttentionBlock& block);   // attention.h; callers use AttentionTasks
+  void (*linear)(const LinearArgs& args);                 // linear.h
+  void (*layer_norm)(const LayerNormArgs& args);          // rows.h
+  void (*softmax)(const SoftmaxArgs& args);               // rows.h
+  void (*embed)(const EmbedArgs& args);                   // rows.h
+  void (*embed_half)(const EmbedHalfArgs& args);          // rows.h
+  void (*quantize_rows)(const QuantizeRowsArgs& args);    // int8_linear.h
+  void (*int8_linear)(const Int8LinearArgs& args);        // int8_linear.h
+  void (*quantize_heads)(const QuantizeHeadsArgs& args);  // int8_attention.h
+  void (*int8_attention)(const Int8AttentionArgs& args);  // int8_attention.h
 
   // y[i] = f(x[i]) for i in [0, n); x and y may be the same array. Errors against the exact value, over all finite x:
   //   exp   relative error <= 1e-7 where the result is normal; 0 below -87.33, inf above 88.72
@@ -90,7 +93,7 @@ enum class IsaState : uint8_t {
   kWrong,     // the bits were others than the reference's: a fault
 };
 
-// Runs one small int8 linear, attention and GELU of each level, in ascending order of preference; below a millisecond.
+// Runs one small int8 linear, attention in floats and bytes and GELU of each level, in ascending order of preference; below a millisecond.
 std::vector<std::pair<IsaLevel, IsaState>> TryIsas();
 
 // "executed", "emulated", "absent", "wrong".

@@ -31,10 +31,7 @@ struct Attention {
     for (int length : lengths) flops += 4.0 * length * length * static_cast<double>(width);
   }
 
-  void Run(const KernelTable& kernels) const {
-    const AttentionTasks tasks(kernels, args);
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
-  }
+  void Run(const KernelTable& kernels) const { RunAll(AttentionTasks(kernels, args)); }
 
   std::vector<int32_t> offsets = {0};
   std::vector<float> qkv, out;

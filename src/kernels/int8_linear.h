@@ -81,10 +81,7 @@ enum class Epilogue : uint8_t { kNone, kGelu };
 // rounded once, and bias is added by fused multiply-add. Where there is no residual, nothing is added.
 //   q, scales, zero_points  as QuantizeRowsArgs makes them
 //   residual  float32 [T, N]  rows `residual_stride` floats apart; null for none; may be `out`
-//   out       float32 [T, N]  rows `out_stride` floats apart (>= N); exactly N of each row are written. Or, where
-//                             `plane_columns` is not 0, planes [T, plane_columns], `plane_stride` floats apart: output n
-//                             is column n + plane_begin of all planes side by side. Both are then multiples of 16, and
-//                             there is no residual
+//   out       float32 [T, N]  rows `out_stride` floats apart (>= N); exactly N of each row are written
 // A caller may split T over threads by moving the pointers, and N at multiples of 16.
 struct Int8LinearArgs {
   const uint8_t* q = nullptr;
@@ -97,9 +94,6 @@ struct Int8LinearArgs {
   size_t residual_stride = 0;
   float* out = nullptr;
   size_t out_stride = 0;
-  int plane_columns = 0;
-  int plane_begin = 0;  // less than plane_columns
-  size_t plane_stride = 0;
   int rows = 0;  // T
 };
 

@@ -64,10 +64,6 @@ struct Int8LinearKernel {
     const F scales = L::Load(a.weights.scales + column);
     const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
     float* out = a.out + column;
-    if (a.plane_columns != 0) {
-      const int of_planes = a.plane_begin + column;
-      out = a.out + of_planes / a.plane_columns * a.plane_stride + of_planes % a.plane_columns;
-    }
     typename Wide::F x;
 #pragma GCC unroll 8
     for (int r = 0; r < N; ++r) {

@@ -308,33 +308,6 @@ TEST_P(Int8Linear, IsExactWhereTheExtremesMeet) {
   }
 }
 
-TEST_P(Int8Linear, WritesPlanesAsTheyLie) {
-  constexpr int kRows = 21, kOutputs = 80;
-  const Layer layer(kOutputs, 40, 8);
-  const Call call(kRows, layer, 9);
-  const std::vector<float> rows = call.Run(kernels(), layer);  // kOutputs + 2 apart
-  for (const auto& [columns, begin] : {std::pair(16, 0), {32, 0}, {32, 16}, {48, 32}, {96, 16}}) {
-    const int planes = (begin + kOutputs + columns - 1) / columns;
-    const int stride = columns + 3;
-    const int plane_stride = kRows * stride + 5;
-    std::vector<float> out(static_cast<size_t>(planes * plane_stride), kUntouched);
-    Int8LinearArgs args = call.Args(layer, out.data());
-    args.out_stride = static_cast<size_t>(stride);
-    args.plane_columns = columns;
-    args.plane_begin = begin;
-    args.plane_stride = static_cast<size_t>(plane_stride);
-    kernels().int8_linear(args);
-    for (int plane = 0; plane < planes; ++plane) {
-      for (int at = 0; at < plane_stride; ++at) {
-        const int row = at / stride, column = at % stride, n = plane * columns + column - begin;
-        const bool is_output = row < kRows && column < columns && n >= 0 && n < kOutputs;
-        const float expected = is_output ? rows[row * (kOutputs + 2) + n] : kUntouched;
-        ASSERT_EQ(out[plane * plane_stride + at], expected) << columns << ", " << begin << ": " << plane << ", " << at;
-      }
-    }
-  }
-}
-
 TEST_P(Int8Linear, TakesTheLongestRows) {
   const int inputs = 32768;
   Layer layer(2, inputs, 6);

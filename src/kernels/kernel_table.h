@@ -4,6 +4,7 @@
 #include "kernels/amx_linear_kernel.h"
 #include "kernels/attention_kernel.h"
 #include "kernels/dispatch.h"
+#include "kernels/int8_attention_kernel.h"
 #include "kernels/int8_linear_kernel.h"
 #include "kernels/linear_kernel.h"
 #include "kernels/rows_kernel.h"
@@ -22,6 +23,8 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .embed_half = RowsKernel<L>::template Embed<unsigned short>,
       .quantize_rows = Int8LinearKernel<L>::QuantizeRows,
       .int8_linear = Int8Linear::Run,
+      .quantize_heads = Int8AttentionKernel<L>::QuantizeHeads,
+      .int8_attention = Int8AttentionKernel<L>::Run,
       .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
       .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,
       .gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::Gelu>,

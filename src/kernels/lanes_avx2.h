@@ -18,6 +18,7 @@ struct Avx2Lanes {
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
+  static constexpr int kDeep = 2, kValueTile = 4;
   static constexpr int kWide = 2;
   static constexpr int kInt8Finished = kWide;
 
@@ -99,11 +100,34 @@ struct Avx2Lanes {
     _mm256_storeu_si256(halves, a.low);
     _mm256_storeu_si256(halves + 1, a.high);
   }
+  static I ZeroInts() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static I AddInts(I a, I b) { return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)}; }
   static I SubInts(I a, I b) { return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)}; }
   static I MulInts(I a, I b) { return {_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)}; }
   static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
     return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+  }
+  static I DotDeep(I sum, I u, I s) {
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(u.low, s.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(u.high, s.high))};
+  }
+  static I JoinTwo(I a, I b) {
+    return {_mm256_blend_epi16(a.low, _mm256_slli_epi32(b.low, 16), 0xaa),
+            _mm256_blend_epi16(a.high, _mm256_slli_epi32(b.high, 16), 0xaa)};
+  }
+  static I LoadBytes(const unsigned char* p, int n, int offset) {
+    const __m128i bytes = Bytes(p, n);
+    const __m256i offsets = _mm256_set1_epi32(offset);
+    return {_mm256_add_epi32(_mm256_cvtepu8_epi32(bytes), offsets),
+            _mm256_add_epi32(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)), offsets)};
+  }
+  static void WidenBytes(short* out, const unsigned char* p, int n) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepu8_epi16(Bytes(p, n)));
+  }
+  static I RoundToInts(F x) { return {_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high)}; }
+  static F Exponent(F x, F* mantissa) {
+    return {ExponentHalf(x.low, &mantissa->low), ExponentHalf(x.high, &mantissa->high)};
   }
   static F ToFloats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
   static void StoreBytes(unsigned char* p, F x, int offset, int n) {
@@ -133,6 +157,18 @@ struct Avx2Lanes {
   }
 
  private:
+  static __m256 ExponentHalf(__m256 x, __m256* mantissa) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);  // sqrt(1/2)
+    *mantissa = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(n, 23)));
+    return _mm256_cvtepi32_ps(n);
+  }
+  static __m128i Bytes(const unsigned char* p, int n) {
+    if (n == 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    __m128i bytes = _mm_setzero_si128();
+    __builtin_memcpy(&bytes, p, static_cast<unsigned long>(n));
+    return bytes;
+  }
   // All ones in the first n of 8 lanes; n may be outside 0..8.
   static __m256i First(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -18,6 +18,7 @@ struct Avx512LanesBase {
   static constexpr int kKeyTile = 12, kKeySmall = 4;
   static constexpr int kRowTile = 12, kRowSmall = 4, kRowColumns = 2;
   static constexpr int kLinearRows = 4, kLinearOutputs = 6;
+  static constexpr int kValueTile = 8;
   static constexpr int kWide = 4;
   static constexpr int kInt8Finished = 8;  // a chain of four operations' latency, two started a cycle
 
@@ -65,11 +66,26 @@ struct Avx512LanesBase {
   static I SetInts(int x) { return _mm512_set1_epi32(x); }
   static I LoadInts(const int* p) { return _mm512_loadu_si512(p); }
   static void StoreInts(int* p, I a) { _mm512_storeu_si512(p, a); }
+  static I AddInts(I a, I b) { return _mm512_add_epi32(a, b); }
   static I SubInts(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I MulInts(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
     return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+  }
+  static I JoinTwo(I a, I b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)); }
+  static I LoadBytes(const unsigned char* p, int n, int offset) {
+    return _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(First(n), p)), SetInts(offset));
+  }
+  static void WidenBytes(short* out, const unsigned char* p, int n) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(First(n), p)));
+  }
+  static I RoundToInts(F x) { return _mm512_cvtps_epi32(x); }
+  static F Exponent(F x, F* mantissa) {
+    const I bits = _mm512_castps_si512(x);
+    const I n = _mm512_srai_epi32(SubInts(bits, SetInts(0x3f3504f3)), 23);  // sqrt(1/2)
+    *mantissa = _mm512_castsi512_ps(SubInts(bits, _mm512_slli_epi32(n, 23)));
+    return ToFloats(n);
   }
   static F ToFloats(I a) { return _mm512_cvtepi32_ps(a); }
   static void StoreBytes(unsigned char* p, F x, int offset, int n) {
@@ -114,6 +130,7 @@ struct Avx512LanesBase {
 // Without byte products that are exact, bytes are widened to 16 bits: the even ones of each four, then the odd ones.
 struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
   static constexpr int kInt8Rows = 8, kInt8Blocks = 2;
+  static constexpr int kDeep = 2;
 
   struct Weights {
     __m512i even, odd;
@@ -131,10 +148,8 @@ struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
     const __m512i bytes = SetInts(four);
     return {_mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(bytes, 8)};
   }
-  static I Dot(I sum, Inputs q, Weights w) {
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(q.even, w.even));
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(q.odd, w.odd));
-  }
+  static I Dot(I sum, Inputs q, Weights w) { return DotDeep(DotDeep(sum, q.even, w.even), q.odd, w.odd); }
+  static I DotDeep(I sum, I u, I s) { return _mm512_add_epi32(sum, _mm512_madd_epi16(u, s)); }
 };
 
 }  // namespace ks

@@ -11,6 +11,7 @@ struct Avx512VnniLanesBase : Avx512LanesBase<Self> {
   // 24 sums, 3 registers of weights and the broadcast inputs fill the 32 registers; 3 blocks are 48 outputs, which
   // divides the widths of all the usual encoders.
   static constexpr int kInt8Rows = 8, kInt8Blocks = 3;
+  static constexpr int kDeep = 4;
 
   using Weights = __m512i;
   using Inputs = __m512i;
@@ -35,6 +36,11 @@ struct Avx512VnniLanesBase : Avx512LanesBase<Self> {
     return _mm512_dpwssd_epi32(sum, _mm512_set1_epi32(static_cast<int>(parts)), column_sums.parts);
   }
   static I Dot(I sum, Inputs q, Weights w) { return _mm512_dpbusd_epi32(sum, q, w); }
+  static I DotDeep(I sum, I u, I s) { return _mm512_dpbusd_epi32(sum, u, s); }
+  static I JoinFour(I a, I b, I c, I d) { return Avx512LanesBase<Self>::JoinTwo(JoinBytes(a, b), JoinBytes(c, d)); }
+
+ private:
+  static I JoinBytes(I a, I b) { return _mm512_mask_blend_epi8(0x2222222222222222, a, _mm512_slli_epi32(b, 8)); }
 };
 
 struct Avx512VnniLanes : Avx512VnniLanesBase<Avx512VnniLanes> {};

@@ -42,6 +42,27 @@ struct LanesMath {
     return L::SelectLess(x, L::Set(kLowest), L::Zero(), L::SelectLess(x, L::Set(kHighest), normal, infinite_or_nan));
   }
 
+  // 255 * 2^x for x <= 0, relative error 8e-5; below -120 as there. For weights that become bytes.
+  [[gnu::always_inline]] static F Power255(F x) {
+    // 255 * 2^r on |r| <= 1/2.
+    constexpr float kPower[] = {0.0551716648f * 255, 0.242611125f * 255, 0.693260968f * 255, 0.999928057f * 255};
+    // The order of operands lets a NaN through.
+    const F clamped = L::Max(L::Set(-120.0f), x);
+    const F t = L::Add(clamped, L::Set(kRoundMagic));
+    const F r = L::Sub(clamped, L::Sub(t, L::Set(kRoundMagic)));
+    return L::PowerOfTwo(Polynomial(r, kPower), t);
+  }
+
+  // The logarithm of a normal x > 0 to base 2, absolute error 3e-6.
+  static F Log2(F x) {
+    // log2(1 + r) / r on sqrt(1/2) <= 1 + r < sqrt(2).
+    constexpr float kLog[] = {-0.206605092f, 0.322142929f, -0.367483735f, 0.479349673f, -0.721132278f, 1.44271338f};
+    F mantissa;
+    const F n = L::Exponent(x, &mantissa);
+    const F r = L::Sub(mantissa, L::Set(1.0f));
+    return L::Fma(r, Polynomial(r, kLog), n);
+  }
+
   static F Tanh(F x) {
     // (tanh x - x) / x^3 in x^2 on |x| <= 0.625, error 4.4e-9 of tanh x.
     constexpr float kOdd[] = {-0.00570499f, 0.02063909f, -0.05373972f, 0.13331442f, -0.33333282f};

@@ -10,7 +10,14 @@
 //   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
 //   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes,
 //                      w is LoadWeights of 64 signed ones; on AVX2 int8_linear_avx2.h stands in its place
-//   SubInts, MulInts   modulo 2^32
+//   AddInts, SubInts, MulInts   modulo 2^32
+//   DotDeep(sum, u, s) sum[l] + the products of the kDeep numbers that lie side by side in lane l, exact modulo 2^32:
+//                      two signed of 16 bits, or four bytes of which the u have no sign
+//   JoinTwo, JoinFour  the lower halves or bytes of integers side by side in each lane, the first one lowest
+//   LoadBytes          n unsigned bytes, each plus `offset`; the other lanes are anything
+//   WidenBytes         n bytes to 16-bit numbers, 1 <= n <= 16; writes 16
+//   RoundToInts        to the nearest, even on ties, |x| <= 2^21; anything for a NaN
+//   Exponent(x, m)     n, where x = 2^n * m and sqrt(1/2) <= m < sqrt(2), for a normal x > 0; otherwise anything
 //   StoreBytes         the first n of clamp(round(x) + offset, 0, 255), rounding to even, |x| <= 2^21; NaN becomes 0 if
 //                      offset <= 0
 //   PowerOfTwo(x, t)   x * 2^n, where t = n + kRoundMagic and x * 2^n is a normal number
@@ -35,6 +42,7 @@ struct ScalarLanes {
   static constexpr int kRowTile = 2, kRowSmall = 2, kRowColumns = 2;
   static constexpr int kLinearRows = 1, kLinearOutputs = 2;
   static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
+  static constexpr int kDeep = 2, kValueTile = 2;
   // How many chains of operations are kept going side by side (lanes_wide.h).
   static constexpr int kWide = 1;
   static constexpr int kInt8Finished = kWide;
@@ -112,6 +120,7 @@ struct ScalarLanes {
     return lowest;
   }
   static float Sqrt(float x) { return __builtin_sqrtf(x); }
+  static constexpr unsigned kRootHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
 
   static F LoadHalf(const unsigned short* p) { return LoadHalfFirst(p, 16); }
   static F LoadHalfFirst(const unsigned short* p, int n) {
@@ -138,11 +147,47 @@ struct ScalarLanes {
   static void StoreInts(int* p, I a) {
     for (int i = 0; i < 16; ++i) p[i] = a.v[i];
   }
+  static I AddInts(I a, I b) {
+    return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) + static_cast<unsigned>(b.v[i]); });
+  }
   static I SubInts(I a, I b) {
     return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) - static_cast<unsigned>(b.v[i]); });
   }
   static I MulInts(I a, I b) {
     return EachInt([&](int i) { return static_cast<unsigned>(a.v[i]) * static_cast<unsigned>(b.v[i]); });
+  }
+  static I DotDeep(I sum, I u, I s) {
+    return EachInt([&](int i) {
+      const int low = static_cast<short>(u.v[i]) * static_cast<short>(s.v[i]);
+      const int high = (u.v[i] >> 16) * (s.v[i] >> 16);
+      return static_cast<unsigned>(sum.v[i]) + static_cast<unsigned>(low) + static_cast<unsigned>(high);
+    });
+  }
+  static I JoinTwo(I a, I b) {
+    return EachInt(
+        [&](int i) { return (static_cast<unsigned>(a.v[i]) & 0xffffu) | static_cast<unsigned>(b.v[i]) << 16; });
+  }
+  static I LoadBytes(const unsigned char* p, int n, int offset) {
+    return EachInt([&](int i) { return static_cast<unsigned>(i < n ? p[i] + offset : 0); });
+  }
+  static void WidenBytes(short* out, const unsigned char* p, int n) {
+    for (int i = 0; i < 16; ++i) out[i] = i < n ? p[i] : 0;
+  }
+  static I RoundToInts(F x) {
+    constexpr float kRoundMagic = 12582912.0f;
+    return EachInt([&](int i) {
+      return __builtin_bit_cast(unsigned, x.v[i] + kRoundMagic) - __builtin_bit_cast(unsigned, kRoundMagic);
+    });
+  }
+  static F Exponent(F x, F* mantissa) {
+    F n;
+    for (int i = 0; i < 16; ++i) {
+      const unsigned bits = __builtin_bit_cast(unsigned, x.v[i]);
+      const int exponent = static_cast<int>(bits - kRootHalf) >> 23;
+      n.v[i] = static_cast<float>(exponent);
+      mantissa->v[i] = __builtin_bit_cast(float, bits - (static_cast<unsigned>(exponent) << 23));
+    }
+    return n;
   }
   // sum - zero_point * column_sums; zero points from -128 to 255.
   static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }

@@ -44,7 +44,7 @@ std::vector<float> Sample(const KernelTable& kernels) {
                          .zero_points = zero_points.data(),
                          .rows = kRows,
                          .inputs = kInputs});
-  std::vector<float> out(size_t{kRows} * kOutputs + size_t{kRows} * kWidth);
+  std::vector<float> out(size_t{kRows} * kOutputs + size_t{kRows} * 2 * kWidth);
   kernels.int8_linear({.q = q.data(),
                        .q_stride = static_cast<size_t>(PaddedInputs(kInputs)),
                        .scales = row_scales.data(),
@@ -59,17 +59,19 @@ std::vector<float> Sample(const KernelTable& kernels) {
                        .out_stride = kOutputs,
                        .rows = kRows});
   const int32_t offsets[] = {0, kRows};
-  const AttentionTasks tasks(kernels, {.q = x.data(),
-                                       .k = x.data() + kWidth,
-                                       .v = x.data() + 2 * kWidth,
-                                       .row_stride = kInputs,
-                                       .offsets = offsets,
-                                       .sequences = 1,
-                                       .heads = kHeads,
-                                       .head_size = kHeadSize,
-                                       .out = out.data() + size_t{kRows} * kOutputs,
-                                       .out_stride = kWidth});
-  for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+  AttentionArgs attention = {.q = x.data(),
+                             .k = x.data() + kWidth,
+                             .v = x.data() + 2 * kWidth,
+                             .row_stride = kInputs,
+                             .offsets = offsets,
+                             .sequences = 1,
+                             .heads = kHeads,
+                             .head_size = kHeadSize,
+                             .out = out.data() + size_t{kRows} * kOutputs,
+                             .out_stride = 2 * kWidth};
+  RunAll(AttentionTasks(kernels, attention));
+  attention.out += kWidth;
+  RunAll(Int8AttentionTasks(kernels, attention));
   return out;
 }
 

@@ -132,9 +132,8 @@ def test_gives_the_logits_of_pytorch_for_real_texts(packages):
 
 
 def test_int8_says_what_the_served_int8_says(packages):
-    """The same weights, scales and zero points: what is left is float arithmetic in another order and a GELU that is 4e-6
-    off the exact one, which now and then move a value across a rounding boundary. How far both are from fp32 over more
-    texts: tests/slow."""
+    """The same weights, scales and zero points in all dense layers. Attention is in fp32 here and over bytes there; the rest is
+    float arithmetic in another order. How far both are from fp32 over more texts: tests/slow."""
     header, rows, ids = golden_texts(packages["default"], 500)
     logits = portable.run_all(*open_graph(packages["default"] / INT8), ids)
     got = numpy.array([truth.softmax(row, truth.temperature_of()) for row in logits])
@@ -145,7 +144,7 @@ def test_int8_says_what_the_served_int8_says(packages):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     served = numpy.array([[answer["scores"][label] for label in header["labels"]] for answer in answers])
     assert (got.argmax(1) == served.argmax(1)).mean() >= 0.99
-    assert numpy.abs(got - served).mean() <= 2e-3
+    assert numpy.abs(got - served).mean() <= 3e-3
     fp32 = numpy.array([row["logits"] for row in rows])
     assert (got.argmax(1) == fp32.argmax(1)).mean() >= 0.985
 

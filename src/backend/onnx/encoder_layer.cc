@@ -42,40 +42,25 @@ struct Bytes {
 };
 
 // Where a dense layer's rows go, and what is done to them on the way; arrays begin with column 0 of row 0 and have the
-// same stride. With planes as in Int8LinearArgs.
+// same stride.
 struct Result {
   float* out = nullptr;
   size_t stride = 0;
-  int plane_columns = 0;
-  size_t plane_stride = 0;
   const float* residual = nullptr;
   Epilogue epilogue = Epilogue::kNone;
 };
 
-// How queries, keys and values lie: floats from one row, head and kind of them to the next.
-struct HeadLayout {
-  bool planes = false;  // a head's rows side by side, [3, heads, T, head_size]; otherwise [T, 3H] and a gap
-  size_t row = 0;
-  size_t head = 0;
-  size_t kind = 0;
+// One of keys and values: rows of heads, each head's side by side.
+struct Heads {
+  uint8_t* q = nullptr;     // [heads, T, HeadRowBytes]
+  float* scales = nullptr;  // [heads, T]
 };
-
-// Planes, so that the keys of a long text take few pages and all sets of the first-level cache; but a block of outputs
-// must not fall into two of them.
-HeadLayout LayoutOfHeads(int width, int head_size, int tokens) {
-  constexpr size_t kGap = 16;
-  const size_t hidden = static_cast<size_t>(width);
-  const size_t columns = static_cast<size_t>(head_size);
-  const size_t rows = static_cast<size_t>(tokens);
-  if (head_size % kInt8Outputs != 0) return {false, 3 * hidden + kGap, columns, hidden};
-  return {true, columns, rows * columns, rows * hidden};
-}
 
 // What rows need on their way from attention to the end of the layer.
 struct Block {
   float* context = nullptr;  // [rows, H]
   float* hidden = nullptr;   // [rows, H]
-  float* inner = nullptr;    // [rows, F]
+  float* inner = nullptr;    // [rows, F], and before attention keys and values [rows, 2H]
   Bytes bytes;               // of whichever layer comes next
 };
 
@@ -94,7 +79,7 @@ class Run {
         finishes_by_columns_(by_columns_ || (team.size() > 1 && rows_ < kLeastRowsEach * team.size())),
         input_blocks_(args.tokens(), team.size()),
         output_blocks_(rows_, team.size()),
-        heads_{LayoutOfHeads(width_, head_size_, args.tokens())} {
+        keys_and_values_(Cut(layer.qkv, {width_, 3 * width_})) {
     const int heads_each = layer.heads / team.size();
     heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;
     members_.resize(static_cast<size_t>(team.size()));
@@ -118,11 +103,10 @@ class Run {
 
   void Lay(Carver& carver) {
     const int tokens = args_.tokens();
-    qkv_ = carver.Take<float>(heads_.planes ? 3 * heads_.kind : tokens * heads_.row);
-    if (layer_.first_tokens) {
-      queries_ = carver.Take<float>(static_cast<size_t>(args_.sequences) * width_);
-      first_bytes_ = TakeBytes(carver, args_.sequences, width_);
-    }
+    queries_ = carver.Take<float>(static_cast<size_t>(rows_) * width_);
+    keys_ = TakeHeads(carver);
+    values_ = TakeHeads(carver);
+    if (layer_.first_tokens) first_bytes_ = TakeBytes(carver, args_.sequences, width_);
     if (by_columns_) {
       shared_ = TakeBlock(carver, tokens);
     } else if (finishes_by_columns_) {
@@ -133,9 +117,14 @@ class Run {
       longest = std::max(longest, args_.offsets[i + 1] - args_.offsets[i]);
     }
     for (Member& member : members_) {
-      member.attention = carver.Take<float>(AttentionScratchFloats(longest, head_size_));
+      member.attention = carver.Take<float>(Int8AttentionScratch(longest, head_size_));
       if (!by_columns_) member.block = TakeBlock(carver, std::max(input_blocks_.length, output_blocks_.length));
     }
+  }
+
+  Heads TakeHeads(Carver& carver) {
+    return {carver.Take<uint8_t>(layer_.heads * HeadBytesEach()),
+            carver.Take<float>(static_cast<size_t>(layer_.heads) * args_.tokens())};
   }
 
   Bytes TakeBytes(Carver& carver, int rows, int inputs) {
@@ -146,7 +135,8 @@ class Run {
   Block TakeBlock(Carver& carver, int rows) {
     const size_t count = static_cast<size_t>(rows);
     return {carver.Take<float>(count * width_), carver.Take<float>(count * width_),
-            carver.Take<float>(count * layer_.inner()), TakeBytes(carver, rows, std::max(width_, layer_.inner()))};
+            carver.Take<float>(count * std::max(layer_.inner(), 2 * width_)),
+            TakeBytes(carver, rows, std::max(width_, layer_.inner()))};
   }
 
   // --- The way through ---
@@ -156,7 +146,7 @@ class Run {
     if (by_columns_) {
       ProjectShare(share);
     } else {
-      ProjectBlocks(member.block.bytes);
+      ProjectBlocks(member.block);
     }
     if (!finishes_by_columns_) {
       team_.Meet();
@@ -179,12 +169,13 @@ class Run {
 
   // --- Queries, keys and values ---
 
-  void ProjectBlocks(const Bytes& bytes) {
+  void ProjectBlocks(const Block& block) {
     for (int i = next_input_block_++; i < input_blocks_.count(); i = next_input_block_++) {
       const Range rows = input_blocks_[i];
-      QuantizeInput(rows, bytes);
-      Project(bytes, rows, {layer_.first_tokens ? width_ : 0, 3 * width_});
-      if (layer_.first_tokens) ProjectFirst(FirstsIn(rows), {0, width_});
+      QuantizeInput(rows, block.bytes);
+      ProjectQueries(block.bytes, rows, {0, width_});
+      ProjectKeysAndValues(block, rows.size(), {0, 2 * width_});
+      QuantizeHeads(block, rows, {0, layer_.heads});
     }
   }
 
@@ -196,21 +187,15 @@ class Run {
     if (heads_apart_) {
       const Range heads = share.Of(layer_.heads);
       const Range columns = {heads.begin * head_size_, heads.end * head_size_};
-      ProjectQueries(all, columns);
-      Project(shared_.bytes, all, {width_ + columns.begin, width_ + columns.end});
-      Project(shared_.bytes, all, {2 * width_ + columns.begin, 2 * width_ + columns.end});
+      ProjectQueries(shared_.bytes, all, columns);
+      ProjectKeysAndValues(shared_, all.size(), columns);
+      ProjectKeysAndValues(shared_, all.size(), {width_ + columns.begin, width_ + columns.end});
+      QuantizeHeads(shared_, all, heads);
     } else {
-      ProjectQueries(all, share.Columns(width_));
-      const Range columns = share.Columns(2 * width_);
-      Project(shared_.bytes, all, {width_ + columns.begin, width_ + columns.end});
-    }
-  }
-
-  void ProjectQueries(Range rows, Range columns) {
-    if (layer_.first_tokens) {
-      ProjectFirst({0, args_.sequences}, columns);
-    } else {
-      Project(shared_.bytes, rows, columns);
+      ProjectQueries(shared_.bytes, all, share.Columns(width_));
+      ProjectKeysAndValues(shared_, all.size(), share.Columns(2 * width_));
+      team_.Meet();
+      QuantizeHeads(shared_, all, share.Of(layer_.heads));
     }
   }
 
@@ -237,29 +222,56 @@ class Run {
     }
   }
 
-  // Columns of [query, key, value]; `bytes` begins with the first of the rows.
-  void Project(const Bytes& bytes, Range rows, Range columns) {
-    Dense(bytes, rows.size(), layer_.qkv, columns,
-          {.out = qkv_ + rows.begin * heads_.row,
-           .stride = heads_.row,
-           .plane_columns = heads_.planes ? head_size_ : 0,
-           .plane_stride = heads_.head});
+  // Columns of the queries; `bytes` begins with the first of the rows. Where first tokens alone are wanted, those of the
+  // sequences that begin in `rows`.
+  void ProjectQueries(const Bytes& bytes, Range rows, Range columns) {
+    const size_t width = static_cast<size_t>(width_);
+    if (layer_.first_tokens) {
+      const Range firsts = FirstsIn(rows);
+      Dense(first_bytes_.From(firsts.begin, InputStride()), firsts.size(), layer_.qkv, columns,
+            {.out = queries_ + firsts.begin * width, .stride = width});
+    } else {
+      Dense(bytes, rows.size(), layer_.qkv, columns, {.out = queries_ + rows.begin * width, .stride = width});
+    }
   }
 
-  void ProjectFirst(Range sequences, Range columns) {
-    Dense(first_bytes_.From(sequences.begin, InputStride()), sequences.size(), layer_.qkv, columns,
-          {.out = queries_ + static_cast<size_t>(sequences.begin) * width_, .stride = static_cast<size_t>(width_)});
+  // Columns of [keys, values] to block.inner.
+  void ProjectKeysAndValues(const Block& block, int rows, Range columns) {
+    Dense(block.bytes, rows, keys_and_values_, columns,
+          {.out = block.inner, .stride = 2 * static_cast<size_t>(width_)});
   }
+
+  // Some heads' keys and values from block.inner, which begins with the first of the rows.
+  void QuantizeHeads(const Block& block, Range rows, Range heads) {
+    const float* const keys = block.inner + heads.begin * head_size_;
+    QuantizeHeads(keys, keys_, rows, heads);
+    QuantizeHeads(keys + width_, values_, rows, heads);
+  }
+
+  void QuantizeHeads(const float* x, const Heads& to, Range rows, Range heads) {
+    const size_t tokens = static_cast<size_t>(args_.tokens());
+    kernels_.quantize_heads({.x = x,
+                             .x_stride = 2 * static_cast<size_t>(width_),
+                             .q = to.q + heads.begin * HeadBytesEach() + rows.begin * HeadRowBytes(head_size_),
+                             .head_bytes = HeadBytesEach(),
+                             .scales = to.scales + heads.begin * tokens + rows.begin,
+                             .head_scales = tokens,
+                             .rows = rows.size(),
+                             .heads = heads.size(),
+                             .head_size = head_size_});
+  }
+
+  size_t HeadBytesEach() const { return static_cast<size_t>(args_.tokens()) * HeadRowBytes(head_size_); }
 
   // --- Attention ---
 
   // One head of some queries at a time, for whoever comes first.
   void AttendUnits(float* scratch) {
-    const int units = (rows_ + kAttentionRows - 1) / kAttentionRows * layer_.heads;
+    const int units = (rows_ + kInt8AttentionRows - 1) / kInt8AttentionRows * layer_.heads;
     for (int unit = next_unit_++; unit < units; unit = next_unit_++) {
-      const int begin = unit / layer_.heads * kAttentionRows;
+      const int begin = unit / layer_.heads * kInt8AttentionRows;
       const int head = unit % layer_.heads;
-      Attend({begin, std::min(begin + kAttentionRows, rows_)}, {head, head + 1},
+      Attend({begin, std::min(begin + kInt8AttentionRows, rows_)}, {head, head + 1},
              shared_.context + static_cast<size_t>(begin) * width_, scratch);
     }
   }
@@ -268,8 +280,7 @@ class Run {
   void Attend(Range rows, Range heads, float* context, float* scratch) {
     if (layer_.first_tokens) {
       for (int i = rows.begin; i < rows.end; ++i) {
-        AttendRows({queries_ + static_cast<size_t>(i) * width_, static_cast<size_t>(head_size_)}, 1, i, heads,
-                   context + static_cast<size_t>(i - rows.begin) * width_, scratch);
+        AttendRows({i, i + 1}, i, heads, context + static_cast<size_t>(i - rows.begin) * width_, scratch);
       }
       return;
     }
@@ -277,37 +288,33 @@ class Run {
     int sequence = static_cast<int>(std::upper_bound(offsets, offsets + args_.sequences, rows.begin) - offsets) - 1;
     for (int row = rows.begin; row < rows.end; ++sequence) {
       const int end = std::min(rows.end, static_cast<int>(offsets[sequence + 1]));
-      AttendRows({qkv_ + row * heads_.row, heads_.head}, end - row, sequence, heads,
-                 context + static_cast<size_t>(row - rows.begin) * width_, scratch);
+      AttendRows({row, end}, sequence, heads, context + static_cast<size_t>(row - rows.begin) * width_, scratch);
       row = end;
     }
   }
 
-  struct Queries {
-    const float* first;  // row of head 0
-    size_t head_stride;
-  };
-
-  // Queries of one sequence.
-  void AttendRows(Queries queries, int rows, int sequence, Range heads, float* context, float* scratch) {
+  // Rows of queries_, which are one sequence's.
+  void AttendRows(Range rows, int sequence, Range heads, float* context, float* scratch) {
+    const size_t width = static_cast<size_t>(width_);
     const int begin = args_.offsets[sequence];
     for (int head = heads.begin; head < heads.end; ++head) {
       const int column = head * head_size_;
-      const float* const keys = qkv_ + heads_.kind + head * heads_.head + begin * heads_.row;
-      for (int row = 0; row < rows; row += kAttentionRows) {
-        kernels_.attention_block({.q = queries.first + head * queries.head_stride + row * heads_.row,
-                                  .k = keys,
-                                  .v = keys + heads_.kind,
-                                  .row_stride = heads_.row,
-                                  .rows = std::min(rows - row, kAttentionRows),
-                                  .tokens = args_.offsets[sequence + 1] - begin,
-                                  .head_size = head_size_,
-                                  .scale = 1.0f / std::sqrt(static_cast<float>(head_size_)),
-                                  .out = context + static_cast<size_t>(row) * width_ + column,
-                                  .out_stride = static_cast<size_t>(width_),
-                                  .scratch = scratch});
-      }
+      kernels_.int8_attention({.q = queries_ + rows.begin * width + column,
+                               .q_stride = width,
+                               .keys = Of(keys_, head, begin),
+                               .values = Of(values_, head, begin),
+                               .rows = rows.size(),
+                               .tokens = args_.offsets[sequence + 1] - begin,
+                               .head_size = head_size_,
+                               .out = context + column,
+                               .out_stride = width,
+                               .scratch = scratch});
     }
+  }
+
+  HeadBytes Of(const Heads& heads, int head, int token) const {
+    return {heads.q + head * HeadBytesEach() + token * HeadRowBytes(head_size_),
+            heads.scales + static_cast<size_t>(head) * args_.tokens() + token};
   }
 
   // --- Behind attention ---
@@ -374,8 +381,6 @@ class Run {
 
   void Dense(const Bytes& bytes, int rows, const Int8Weights& weights, Range columns, const Result& result) {
     if (rows == 0 || columns.size() == 0) return;
-    const int planes = result.plane_columns;
-    const size_t to = planes == 0 ? static_cast<size_t>(columns.begin) : columns.begin / planes * result.plane_stride;
     kernels_.int8_linear({.q = bytes.q,
                           .q_stride = static_cast<size_t>(PaddedInputs(weights.inputs)),
                           .scales = bytes.scales,
@@ -384,11 +389,8 @@ class Run {
                           .epilogue = result.epilogue,
                           .residual = result.residual == nullptr ? nullptr : result.residual + columns.begin,
                           .residual_stride = result.stride,
-                          .out = result.out + to,
+                          .out = result.out + columns.begin,
                           .out_stride = result.stride,
-                          .plane_columns = planes,
-                          .plane_begin = planes == 0 ? 0 : columns.begin % planes,
-                          .plane_stride = result.plane_stride,
                           .rows = rows});
   }
 
@@ -415,11 +417,11 @@ class Run {
   bool heads_apart_;                // members have whole heads, so they need not meet before attention
   const Blocks input_blocks_, output_blocks_;
 
-  const HeadLayout heads_;
-  float* qkv_ = nullptr;      // queries, keys and values
-  float* queries_ = nullptr;  // [B, H], where first tokens alone are wanted
-  Bytes first_bytes_;         // their rows of the input
-  Block shared_;              // where members share rows
+  const Int8Weights keys_and_values_;  // of layer_.qkv
+  float* queries_ = nullptr;           // [rows_, H]
+  Heads keys_, values_;
+  Bytes first_bytes_;  // rows of the input, where first tokens alone are wanted
+  Block shared_;       // where members share rows
   std::vector<Member> members_;
   std::atomic<int> next_input_block_ = 0, next_unit_ = 0, next_output_block_ = 0;
 };

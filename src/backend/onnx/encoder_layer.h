@@ -52,7 +52,7 @@ enum class LayerPlan : uint8_t {
 // The faster one for T tokens.
 LayerPlan FasterPlan(int tokens, int members);
 
-// With a = attention(qkv(x)) inside each sequence and head, each f a dense layer over quantised rows and n a norm:
+// With a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer over quantised rows and n a norm:
 //   y = attention_norm(attention_output(a) + x)
 //   out = ffn_norm(ffn_out(gelu(ffn_in(y))) + y)       [T, H], or where first_tokens is set [B, H]
 // What first tokens alone do not need is left out: then other rows have keys and values only.

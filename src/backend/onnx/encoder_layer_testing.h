@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "backend/onnx/encoder_layer.h"
-#include "kernels/attention.h"
 #include "kernels/dispatch.h"
+#include "kernels/int8_attention.h"
 #include "kernels/kernels_testing.h"
 
 namespace ks {
@@ -112,17 +112,16 @@ class RandomLayer {
     const size_t width = static_cast<size_t>(weights_.hidden());
     const std::vector<float> projected = qkv.Apply(kernels, x, Epilogue::kNone, {});
     std::vector<float> context(x.size());
-    const AttentionTasks tasks(kernels, {.q = projected.data(),
-                                         .k = projected.data() + width,
-                                         .v = projected.data() + 2 * width,
-                                         .row_stride = 3 * width,
-                                         .offsets = offsets.data(),
-                                         .sequences = static_cast<int>(offsets.size()) - 1,
-                                         .heads = weights_.heads,
-                                         .head_size = static_cast<int>(width) / weights_.heads,
-                                         .out = context.data(),
-                                         .out_stride = width});
-    for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
+    RunAll(Int8AttentionTasks(kernels, {.q = projected.data(),
+                                        .k = projected.data() + width,
+                                        .v = projected.data() + 2 * width,
+                                        .row_stride = 3 * width,
+                                        .offsets = offsets.data(),
+                                        .sequences = static_cast<int>(offsets.size()) - 1,
+                                        .heads = weights_.heads,
+                                        .head_size = static_cast<int>(width) / weights_.heads,
+                                        .out = context.data(),
+                                        .out_stride = width}));
     std::vector<float> residual = x;
     if (first_tokens) {
       context = Firsts(context, offsets);

@@ -20,12 +20,13 @@
 //       -> [T, H], with first_tokens [B, H]
 //     a whole layer, backend/onnx/encoder_layer.h. A dense layer is five inputs, those of Int8Linear from `packed` to
 //     `multipliers`, a norm two, gamma [H] and beta [H]. H is a multiple of 16. Its bits are those of the operators
-//     below, which the layers use that keep a dense layer in fp32, and packages made before there was this one
+//     below, which the layers use that keep a dense layer in fp32
 //   EmbeddingsHalf(ids i32 [T], offsets i32 [B+1], words f16 [V, H], positions f16 [P, H], type_ids i32 [T]?,
 //                  types f16 [Y, H]?) -> [T, H]
 //     Embeddings, its tables widened exactly
-//   PackedAttentionQkv(qkv [T, 3H], offsets i32 [B+1]; heads: int) -> [T, H]
-//     PackedAttention whose query, key and value are the columns [0, H), [H, 2H) and [2H, 3H)
+//   PackedAttentionQkv(qkv [T, 3H], offsets i32 [B+1]; heads: int, int8: int 0 or 1) -> [T, H]
+//     PackedAttention whose query, key and value are the columns [0, H), [H, 2H) and [2H, 3H); with int8 over bytes,
+//     kernels/int8_attention.h
 //   Int8Linear(x [T, K], packed u8 [bytes], scales [N16], column_sums i32 [N16], bias [N16], multipliers [K],
 //              residual [T, N]?; inputs: int K, outputs: int N, gelu: int 0 or 1) -> [T, N]
 //     kernels/int8_linear.h over rows of x that are quantised on the way: f(..) + residual. `packed` holds

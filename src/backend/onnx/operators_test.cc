@@ -10,6 +10,7 @@
 #include "backend/onnx/custom_op.h"
 #include "backend/onnx/operators_testing.h"
 #include "kernels/attention.h"
+#include "kernels/int8_attention.h"
 #include "kernels/int8_linear.h"
 #include "kernels/kernels_testing.h"
 
@@ -323,20 +324,26 @@ TEST(PackedAttentionQkvOperator, ReadsQueryKeyAndValueSideBySide) {
   const std::vector<float> qkv = Random(9).Floats(size_t{rows} * 3 * width);
   const std::vector<int32_t> offsets = {0, 20, 21, 60};
   std::vector<float> expected(size_t{rows} * width);
-  const AttentionTasks tasks(Reference(), {.q = qkv.data(),
-                                           .k = qkv.data() + width,
-                                           .v = qkv.data() + 2 * width,
-                                           .row_stride = 3 * width,
-                                           .offsets = offsets.data(),
-                                           .sequences = 3,
-                                           .heads = heads,
-                                           .head_size = width / heads,
-                                           .out = expected.data(),
-                                           .out_stride = width});
-  for (size_t i = 0; i < tasks.count(); ++i) tasks.Run(i);
-  OneNode together("PackedAttentionQkv");
-  together.Int("heads", heads).Input<float>({rows, 3 * width}, qkv).Input<int32_t>({4}, offsets);
-  ExpectEverywhere(together, expected);
+  const AttentionArgs args = {.q = qkv.data(),
+                              .k = qkv.data() + width,
+                              .v = qkv.data() + 2 * width,
+                              .row_stride = 3 * width,
+                              .offsets = offsets.data(),
+                              .sequences = 3,
+                              .heads = heads,
+                              .head_size = width / heads,
+                              .out = expected.data(),
+                              .out_stride = width};
+  for (const bool int8 : {true, false}) {
+    OneNode together("PackedAttentionQkv");
+    together.Int("heads", heads).Int("int8", int8).Input<float>({rows, 3 * width}, qkv).Input<int32_t>({4}, offsets);
+    if (int8) {
+      RunAll(Int8AttentionTasks(Reference(), args));
+    } else {
+      RunAll(AttentionTasks(Reference(), args));
+    }
+    ExpectEverywhere(together, expected);
+  }
 
   std::vector<float> parts[3];
   for (int p = 0; p < 3; ++p) {
@@ -355,7 +362,8 @@ TEST(PackedAttentionQkvOperator, ReadsQueryKeyAndValueSideBySide) {
 TEST(PackedAttentionQkvOperator, RefusesWhatDoesNotDivide) {
   const auto run = [](int64_t width, int64_t heads, int32_t end) {
     OneNode node("PackedAttentionQkv");
-    node.Int("heads", heads).Input<float>({2, width}, std::vector<float>(static_cast<size_t>(2 * width)));
+    node.Int("heads", heads).Int("int8", 1);
+    node.Input<float>({2, width}, std::vector<float>(static_cast<size_t>(2 * width)));
     node.Input<int32_t>({2}, std::vector<int32_t>{0, end});
     return node.Run({.isa = BestIsa()});
   };

@@ -8,6 +8,7 @@
 
 #include "base/status_macros.h"
 #include "kernels/attention.h"
+#include "kernels/int8_attention.h"
 
 namespace ks {
 namespace {
@@ -25,6 +26,8 @@ absl::Status CheckRows(const char* what, const Matrix<int32_t>& rows, int64_t li
   return absl::OkStatus();
 }
 
+// `Tasks` is AttentionTasks or Int8AttentionTasks.
+template <typename Tasks>
 absl::Status Attend(OpContext& context, const Matrix<int32_t>& offsets, int64_t width, AttentionArgs args) {
   if (width % args.heads != 0) return Internal("a width of ", width, ", expected a multiple of ", args.heads, " heads");
   KS_ASSIGN_OR_RETURN(args.out, context.Output(offsets.data[offsets.rows - 1], width));
@@ -32,7 +35,7 @@ absl::Status Attend(OpContext& context, const Matrix<int32_t>& offsets, int64_t 
   args.sequences = static_cast<int>(offsets.rows) - 1;
   args.head_size = static_cast<int>(width) / args.heads;
   args.out_stride = static_cast<size_t>(width);
-  const AttentionTasks tasks(context.kernels(), args);
+  const Tasks tasks(context.kernels(), args);
   context.Run(tasks.count(), [&tasks](size_t i) { tasks.Run(i); });
   return absl::OkStatus();
 }
@@ -106,17 +109,18 @@ absl::Status PackedAttention::Compute(OpContext& context) const {
   KS_ASSIGN_OR_RETURN(const Matrix<float> key, context.Floats(1, query.rows, query.columns));
   KS_ASSIGN_OR_RETURN(const Matrix<float> value, context.Floats(2, query.rows, query.columns));
   KS_ASSIGN_OR_RETURN(const Matrix<int32_t> offsets, context.Offsets(3, query.rows));
-  return Attend(context, offsets, query.columns,
-                {.q = query.data,
-                 .k = key.data,
-                 .v = value.data,
-                 .row_stride = static_cast<size_t>(query.columns),
-                 .heads = heads});
+  return Attend<AttentionTasks>(context, offsets, query.columns,
+                                {.q = query.data,
+                                 .k = key.data,
+                                 .v = value.data,
+                                 .row_stride = static_cast<size_t>(query.columns),
+                                 .heads = heads});
 }
 
 absl::StatusOr<PackedAttentionQkv> PackedAttentionQkv::Create(const NodeInfo& node) {
   KS_ASSIGN_OR_RETURN(const int heads, node.Int("heads", 1, kMostHeads));
-  return PackedAttentionQkv{heads};
+  KS_ASSIGN_OR_RETURN(const int int8, node.Int("int8", 0, 1));
+  return PackedAttentionQkv{heads, int8 == 1};
 }
 
 absl::Status PackedAttentionQkv::Compute(OpContext& context) const {
@@ -124,12 +128,13 @@ absl::Status PackedAttentionQkv::Compute(OpContext& context) const {
   if (qkv.columns % 3 != 0) return Internal("a width of ", qkv.columns, ", expected three of the same");
   KS_ASSIGN_OR_RETURN(const Matrix<int32_t> offsets, context.Offsets(1, qkv.rows));
   const int64_t width = qkv.columns / 3;
-  return Attend(context, offsets, width,
-                {.q = qkv.data,
-                 .k = qkv.data + width,
-                 .v = qkv.data + 2 * width,
-                 .row_stride = static_cast<size_t>(qkv.columns),
-                 .heads = heads});
+  const AttentionArgs args = {.q = qkv.data,
+                              .k = qkv.data + width,
+                              .v = qkv.data + 2 * width,
+                              .row_stride = static_cast<size_t>(qkv.columns),
+                              .heads = heads};
+  return int8 ? Attend<Int8AttentionTasks>(context, offsets, width, args)
+              : Attend<AttentionTasks>(context, offsets, width, args);
 }
 
 absl::Status FirstTokens::Compute(OpContext& context) const {

@@ -55,6 +55,7 @@ struct PackedAttentionQkv {
   absl::Status Compute(OpContext& context) const;
 
   int heads;
+  bool int8;
 };
 
 struct FirstTokens {

@@ -1,0 +1,381 @@
+// Attention over bytes for 16 lanes.
+//
+// As in attention_kernel.h the lanes are queries and scores are kept transposed, [tokens][queries]. An integer product
+// takes kDeep neighbours of the summed dimension at once, which lie side by side in a lane: numbers of a head for the
+// scores, tokens for the results. Lanes say how deep that is and how wide its numbers are: four bytes with vpdpbusd, two
+// 16-bit numbers without. The integers are the same, and so are all bits.
+//
+// One side of vpdpbusd has no sign. For the scores that is the keys (128 is added to them, and 128 times the sum of its
+// bytes taken from each query at the start), for the results the weights.
+#pragma once
+
+#include "kernels/int8_attention.h"
+#include "kernels/lanes_math.h"
+#include "kernels/lanes_wide.h"
+
+namespace ks {
+
+template <typename L>
+struct Int8AttentionKernel {
+  using F = typename L::F;
+  using I = typename L::I;
+  static constexpr int kLanes = 16;
+  static constexpr int kDeep = L::kDeep;
+  static constexpr int kRows = kInt8AttentionRows;
+  static constexpr int kDeepBytes = 4 / kDeep;  // of one number
+
+  static void QuantizeHeads(const QuantizeHeadsArgs& a) {
+    switch (a.head_size) {
+      case 32:
+        return QuantizeHeadsOf<32>(a);
+      case 64:
+        return QuantizeHeadsOf<64>(a);
+      default:
+        return QuantizeHeadsOf<0>(a);
+    }
+  }
+
+  static void Run(const Int8AttentionArgs& a) {
+    const unsigned long tokens = PadTo(a.tokens, kLanes);
+    const unsigned long columns = PadTo(a.head_size, kLanes);
+    Sequence s;
+    s.logs = a.scratch;
+    s.inverses = s.logs + tokens;
+    float* const keys = s.inverses + tokens;
+    float* const values = keys + tokens * columns / 2;
+    s.scores = values + tokens * columns / 2;
+    s.weights = reinterpret_cast<int*>(s.scores + tokens * kRows);
+    s.columns = reinterpret_cast<float*>(s.weights + tokens * kRows / 2);
+    s.queries = reinterpret_cast<int*>(s.columns + columns * kRows);
+    s.value_stride = static_cast<int>(columns);
+
+    for (int t = 0; t < a.tokens; t += kLanes) {
+      const int n = Least(a.tokens - t, kLanes);
+      const F scales = n == kLanes ? L::Load(a.values.scales + t) : L::LoadFirst(a.values.scales + t, n);
+      L::Store(s.logs + t, LanesMath<L>::Log2(scales));
+      L::Store(s.inverses + t, L::Div(L::Set(1.0f), scales));
+    }
+    s.keys = DeepKeys(a, reinterpret_cast<unsigned char*>(keys));
+    s.values = reinterpret_cast<int*>(values);
+    DeepValues(a, s);
+
+    for (int row = 0; row < a.rows; row += kRows) {
+      if (a.rows - row > kLanes) {
+        Block<2>(a, s, row);
+      } else {
+        Block<1>(a, s, row);
+      }
+    }
+  }
+
+ private:
+  // What all blocks of queries share, and their scratch. A `group` is kDeep tokens, or kDeep numbers of a head.
+  struct Sequence {
+    float* logs;                // [tokens] log2 of the values' scales
+    float* inverses;            // [tokens] 1 / those scales
+    const unsigned char* keys;  // [tokens][head_size], kDeepBytes each
+    int* values;                // [groups of tokens][value_stride]
+    int value_stride;
+    float* scores;   // [tokens][queries]
+    int* weights;    // [groups of tokens][queries]
+    float* columns;  // [head_size][queries]: first the queries, then the results
+    int* queries;    // [groups of numbers][queries]
+  };
+
+  // --- Into bytes ---
+
+  // Of the usual sizes, and with 0 of any: a row is short, and ends and loops take longer than what is in them.
+  template <int kHeadSize>
+  static void QuantizeHeadsOf(const QuantizeHeadsArgs& a) {
+    const int head_size = kHeadSize > 0 ? kHeadSize : a.head_size;
+    for (int row = 0; row < a.rows; ++row) {
+      const float* x = a.x + row * a.x_stride;
+      unsigned char* q = a.q + row * RowBytes(head_size);
+      for (int head = 0; head < a.heads; ++head) {
+        a.scales[head * a.head_scales + row] = QuantizeRow(x, head_size, q);
+        x += head_size;
+        q += a.head_bytes;
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static float QuantizeRow(const float* x, int columns, unsigned char* q) {
+    F top = L::Zero(), marks = L::Zero();  // v * 0 is NaN for a NaN and an infinity
+    for (int c = 0; c < columns; c += kLanes) {
+      const F v = Columns(x + c, Least(columns - c, kLanes));
+      top = L::Max(L::Abs(v), top);
+      marks = L::Fma(v, L::Zero(), marks);
+    }
+    const float mark = L::Sum(marks);
+    const float steps = L::Highest(top) / 127.0f;
+    const float scale = steps > kHeadSmallestScale ? steps : kHeadSmallestScale;
+    const F inverse = L::Set(mark == mark ? 1.0f / scale : 0.0f);
+    for (int c = 0; c < columns; c += kLanes) {
+      const int n = Least(columns - c, kLanes);
+      L::StoreBytes(q + c, L::Mul(Columns(x + c, n), inverse), 128, n);
+    }
+    for (int c = columns; c < PadTo(columns, kInt8Inputs); ++c) q[c] = 128;
+    return mark == mark ? scale : mark;
+  }
+
+  // The keys as they lie, or widened to `wide`.
+  static const unsigned char* DeepKeys(const Int8AttentionArgs& a, unsigned char* wide) {
+    if constexpr (kDeepBytes == 1) {
+      return a.keys.q;
+    } else {
+      const long count = a.tokens * RowBytes(a.head_size);
+      for (long i = 0; i < count; i += kLanes) {
+        L::WidenBytes(reinterpret_cast<short*>(wide) + i, a.keys.q + i, count - i < kLanes ? count - i : kLanes);
+      }
+      return wide;
+    }
+  }
+
+  // Each column's numbers of kDeep tokens side by side; tokens that are none become zeros.
+  static void DeepValues(const Int8AttentionArgs& a, const Sequence& s) {
+    const long stride = RowBytes(a.head_size);
+    int* out = s.values;
+    for (int t = 0; t < a.tokens; t += kDeep) {
+      for (int c = 0; c < a.head_size; c += kLanes) {
+        I of_token[kDeep];
+#pragma GCC unroll 4
+        for (int i = 0; i < kDeep; ++i) {
+          of_token[i] = t + i < a.tokens
+                            ? L::LoadBytes(a.values.q + (t + i) * stride + c, Least(a.head_size - c, kLanes), -128)
+                            : L::ZeroInts();
+        }
+        L::StoreInts(out + c, Join(of_token));
+      }
+      out += s.value_stride;
+    }
+  }
+
+  // kDeep numbers of at most 8 bits, or with two of them 16, side by side in each lane.
+  static I Join(const I* numbers) {
+    if constexpr (kDeep == 2) {
+      return L::JoinTwo(numbers[0], numbers[1]);
+    } else {
+      return L::JoinFour(numbers[0], numbers[1], numbers[2], numbers[3]);
+    }
+  }
+
+  // --- Blocks of queries ---
+
+  // M registers of queries.
+  template <int M>
+  static void Block(const Int8AttentionArgs& a, const Sequence& s, int row) {
+    constexpr int kStride = M * kLanes;
+    const int rows = Least(a.rows - row, kStride);
+    const float* q = a.q + row * a.q_stride;
+    F factors[M];
+    I starts[M];
+    for (int m = 0; m < M; ++m) {
+      const int some = Least(rows - m * kLanes, kLanes);
+      for (int c = 0; c < a.head_size; c += kLanes) {
+        L::TransposeScaled(q + m * kLanes * a.q_stride + c, a.q_stride, some, Least(a.head_size - c, kLanes), 1.0f,
+                           s.columns + c * kStride + m * kLanes, kStride);
+      }
+      factors[m] = QuantizeQueries<kStride>(s.columns + m * kLanes, a.head_size, s.queries + m * kLanes, &starts[m]);
+    }
+
+    F highest[M];
+    for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());
+    int token = 0;
+    for (; token + L::kKeyTile <= a.tokens; token += L::kKeyTile)
+      Scores<M, L::kKeyTile>(a, s, token, factors, starts, highest);
+    for (; token + L::kKeySmall <= a.tokens; token += L::kKeySmall)
+      Scores<M, L::kKeySmall>(a, s, token, factors, starts, highest);
+    for (; token < a.tokens; ++token) Scores<M, 1>(a, s, token, factors, starts, highest);
+
+    F inverses[M];
+    for (int m = 0; m < M; ++m) inverses[m] = Weigh<kStride>(a, s, m * kLanes, highest[m]);
+
+    constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
+    for (int m = 0; m < M; m += kStep) {
+      int column = 0;
+      for (; column + L::kValueTile <= a.head_size; column += L::kValueTile)
+        Results<kStride, kStep, L::kValueTile>(a, s, m * kLanes, column, inverses + m);
+      for (; column < a.head_size; ++column) Results<kStride, kStep, 1>(a, s, m * kLanes, column, inverses + m);
+    }
+    for (int m = 0; m < M; ++m) {
+      StoreRows<kStride>(a, s.columns + m * kLanes, row + m * kLanes, Least(rows - m * kLanes, kLanes));
+    }
+  }
+
+  // From columns [head_size][kStride] of one register's queries to bytes. Returns what a product of bytes and a key's
+  // scale are to be multiplied by, and in `start` -128 times the sum of a query's bytes.
+  template <int kStride>
+  static F QuantizeQueries(const float* columns, int count, int* queries, I* start) {
+    F top = L::Zero(), marks = L::Zero();
+    for (int c = 0; c < count; ++c) {
+      const F v = L::Load(columns + c * kStride);
+      top = L::Max(L::Abs(v), top);
+      marks = L::Fma(v, L::Zero(), marks);
+    }
+    const F smallest = L::Set(0x1p-100f);  // below, 127 / top would overflow
+    const F inverse = L::SelectLess(top, smallest, L::Zero(), L::Div(L::Set(127.0f), L::Max(top, smallest)));
+    I sum = L::ZeroInts();
+    for (int c = 0; c < count; c += kDeep) {
+      I numbers[kDeep];
+#pragma GCC unroll 4
+      for (int i = 0; i < kDeep; ++i) {
+        numbers[i] =
+            c + i < count ? L::RoundToInts(L::Mul(L::Load(columns + (c + i) * kStride), inverse)) : L::ZeroInts();
+        sum = L::AddInts(sum, numbers[i]);
+      }
+      L::StoreInts(queries + c / kDeep * kStride, Join(numbers));
+    }
+    *start = L::MulInts(sum, L::SetInts(-128));
+    // `marks` are zeros, or NaN.
+    const F scale = L::Add(L::Div(top, L::Set(127.0f)), marks);
+    constexpr float kLog2E = 0x1.715476p+0f;
+    return L::Mul(scale, L::Set(kLog2E / RootOf(count)));
+  }
+
+  // scores[token + n] for n < N, as far as registers go M at a time; raises `highest`.
+  template <int M, int N>
+  static void Scores(const Int8AttentionArgs& a, const Sequence& s, int token, const F* factors, const I* starts,
+                     F* highest) {
+    constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
+    for (int m = 0; m < M; m += kStep) {
+      ScoreTile<M * kLanes, kStep, N>(a, s, token, m * kLanes, factors + m, starts + m, highest + m);
+    }
+  }
+
+  template <int kStride, int M, int N>
+  static void ScoreTile(const Int8AttentionArgs& a, const Sequence& s, int token, int lane, const F* factors,
+                        const I* starts, F* highest) {
+    const long key_stride = RowBytes(a.head_size) * kDeepBytes;
+    const unsigned char* keys = s.keys + token * key_stride;
+    const int* queries = s.queries + lane;
+    I sums[N][M];
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m) sums[n][m] = starts[m];
+    }
+    const int groups = (a.head_size + kDeep - 1) / kDeep;
+    for (int g = 0; g < groups; ++g) {
+      I q[M];
+      for (int m = 0; m < M; ++m) q[m] = L::LoadInts(queries + g * kStride + m * kLanes);
+      for (int n = 0; n < N; ++n) {
+        const I key = L::SetInts(Group(keys + n * key_stride + 4 * g));
+        for (int m = 0; m < M; ++m) sums[n][m] = L::DotDeep(sums[n][m], key, q[m]);
+      }
+    }
+    float* out = s.scores + static_cast<long>(token) * kStride + lane;
+    for (int n = 0; n < N; ++n) {
+      const F scale = L::Set(a.keys.scales[token + n]);
+      const F log = L::Set(s.logs[token + n]);
+      for (int m = 0; m < M; ++m) {
+        const F score = L::Fma(L::ToFloats(sums[n][m]), L::Mul(factors[m], scale), log);
+        highest[m] = L::Max(highest[m], score);
+        L::Store(out + n * kStride + m * kLanes, score);
+      }
+    }
+  }
+
+  // The weights of one register of queries from their scores. Returns 1 / the denominators: four running sums (token
+  // mod 4), then (0 + 1) + (2 + 3).
+  template <int kStride>
+  static F Weigh(const Int8AttentionArgs& a, const Sequence& s, int lane, F highest) {
+    F running[4] = {L::Zero(), L::Zero(), L::Zero(), L::Zero()};
+    const float* scores = s.scores + lane;
+    int* out = s.weights + lane;
+    int token = 0;
+    for (; token + 4 <= a.tokens; token += 4) {
+      I weights[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i += L::kWide) {
+        Powers<kStride, L::kWide>(scores + i * kStride, s.inverses + token + i, highest, running + i, weights + i);
+      }
+#pragma GCC unroll 2
+      for (int i = 0; i < 4; i += kDeep) L::StoreInts(out + i / kDeep * kStride, Join(weights + i));
+      scores += 4 * kStride;
+      out += 4 / kDeep * kStride;
+    }
+    if (token < a.tokens) {
+      I weights[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        weights[i] = L::ZeroInts();
+        if (token + i < a.tokens) {
+          Powers<kStride, 1>(scores + i * kStride, s.inverses + token + i, highest, running + i, weights + i);
+        }
+      }
+#pragma GCC unroll 2
+      for (int i = 0; i < 4; i += kDeep) {
+        if (token + i < a.tokens) L::StoreInts(out + i / kDeep * kStride, Join(weights + i));
+      }
+    }
+    return L::Div(L::Set(1.0f), L::Add(L::Add(running[0], running[1]), L::Add(running[2], running[3])));
+  }
+
+  // N tokens' weights, each added to one sum.
+  template <int kStride, int N>
+  static void Powers(const float* scores, const float* inverses, F highest, F* sums, I* weights) {
+    using Wide = WideLanes<L, N>;
+    typename Wide::F x;
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) x.v[i] = L::Sub(L::Load(scores + i * kStride), highest);
+    x = LanesMath<Wide>::Power255(x);
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      sums[i] = L::Fma(x.v[i], L::Set(inverses[i]), sums[i]);
+      weights[i] = L::RoundToInts(x.v[i]);
+    }
+  }
+
+  // N columns of the results of M registers of queries, to `columns`.
+  template <int kStride, int M, int N>
+  static void Results(const Int8AttentionArgs& a, const Sequence& s, int lane, int column, const F* inverses) {
+    I sums[N][M];
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m) sums[n][m] = L::ZeroInts();
+    }
+    const int* weights = s.weights + lane;
+    const int* values = s.values + column;
+#pragma GCC unroll 2
+    for (int t = 0; t < a.tokens; t += kDeep) {
+      I w[M];
+      for (int m = 0; m < M; ++m) w[m] = L::LoadInts(weights + m * kLanes);
+      for (int n = 0; n < N; ++n) {
+        const I value = L::SetInts(values[n]);
+        for (int m = 0; m < M; ++m) sums[n][m] = L::DotDeep(sums[n][m], w[m], value);
+      }
+      weights += kStride;
+      values += s.value_stride;
+    }
+    float* out = s.columns + column * kStride + lane;
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m)
+        L::Store(out + n * kStride + m * kLanes, L::Mul(L::ToFloats(sums[n][m]), inverses[m]));
+    }
+  }
+
+  // From columns [head_size][kStride] to `rows` rows of the output.
+  template <int kStride>
+  static void StoreRows(const Int8AttentionArgs& a, const float* columns, int row, int rows) {
+    float* const out = a.out + row * a.out_stride;
+    int c = 0;
+    for (; c + kLanes <= a.head_size; c += kLanes) {
+      L::TransposeScaled(columns + c * kStride, kStride, kLanes, rows, 1.0f, out + c, a.out_stride);
+    }
+    for (; c < a.head_size; ++c) {
+      for (int r = 0; r < rows; ++r) out[r * a.out_stride + c] = columns[c * kStride + r];
+    }
+  }
+
+  static int Group(const unsigned char* p) {
+    int bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    return bits;
+  }
+
+  static float RootOf(int n) { return L::Sqrt(static_cast<float>(n)); }
+  static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
+  static int Least(int a, int b) { return a < b ? a : b; }
+  // HeadRowBytes, which may not come from its header (lanes_scalar.h).
+  static long RowBytes(int head_size) { return PadTo(head_size, kInt8Inputs); }
+  static int PadTo(int n, int step) { return (n + step - 1) / step * step; }
+};
+
+}  // namespace ks
