@@ -82,8 +82,9 @@ struct Head {
 };
 
 std::vector<int> Rounded(const float* x, int n, double scale) {
-  std::vector<int> q;
-  for (int c = 0; c < n; ++c) q.push_back(static_cast<int>(std::nearbyint(x[c] * (1 / scale))));
+  std::vector<int> q(n);
+  if (scale == 0) return q;
+  for (int c = 0; c < n; ++c) q[c] = static_cast<int>(std::nearbyint(x[c] * (1 / scale)));
   return q;
 }
 
