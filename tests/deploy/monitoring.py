@@ -113,7 +113,34 @@ class Receiver:
         self.server.server_close()
 
 
-class Prometheus(Daemon):
+class PrometheusServer(Daemon):
+    """Prometheus with this configuration."""
+
+    def __init__(self, folder, config):
+        (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+        port = free_port()
+        super().__init__(
+            [BIN / "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+             f"--web.listen-address=127.0.0.1:{port}", "--query.lookback-delta=5s", "--rules.alert.resend-delay=1s",
+             "--log.level=warn"], port, folder / "prometheus.log")
+
+    def query(self, expr, **parameters):
+        """[(labels, value)], NaN left out."""
+        samples = self.get("/api/v1/query", query=expr, **parameters)["data"]["result"]
+        return [(sample["metric"], float(sample["value"][1])) for sample in samples if sample["value"][1] != "NaN"]
+
+    def curves(self, expr, start, end, step):
+        """[(labels, [(time, value)])]."""
+        series = self.get("/api/v1/query_range", query=expr, start=start, end=end, step=step)["data"]["result"]
+        return [(one["metric"], [(when, float(value)) for when, value in one["values"] if value != "NaN"]) for one in series]
+
+    def wait_for(self, expr, seconds=60):
+        return wait_until(lambda: self.query(expr), lambda: f"{expr}; {self.log.read_text()}", seconds)
+
+
+class Prometheus(PrometheusServer):
+    """One with the chart's rules, for servers on loopback."""
+
     def __init__(self, folder, alertmanager=None):
         self.targets = folder / "targets.json"
         self.targets.write_text("[]")
@@ -130,12 +157,7 @@ class Prometheus(Daemon):
         if alertmanager is not None:
             address = {"targets": [alertmanager.url.removeprefix("http://")]}
             config["alerting"] = {"alertmanagers": [{"static_configs": [address]}]}
-        (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
-        port = free_port()
-        super().__init__(
-            [BIN / "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{port}", "--query.lookback-delta=5s", "--rules.alert.resend-delay=1s",
-             "--log.level=warn"], port, folder / "prometheus.log")
+        super().__init__(folder, config)
 
     def scrape(self, job, *ports):
         """Scrapes these ports as `job` from now on, and nothing else as that."""
@@ -147,19 +169,6 @@ class Prometheus(Daemon):
         fresh.replace(self.targets)
         if ports:
             self.wait_for(f'sum(up{{job="{job}"}}) == {len(ports)}')
-
-    def query(self, expr, **parameters):
-        """[(labels, value)], NaN left out."""
-        samples = self.get("/api/v1/query", query=expr, **parameters)["data"]["result"]
-        return [(sample["metric"], float(sample["value"][1])) for sample in samples if sample["value"][1] != "NaN"]
-
-    def curves(self, expr, start, end, step):
-        """[(labels, [(time, value)])]."""
-        series = self.get("/api/v1/query_range", query=expr, start=start, end=end, step=step)["data"]["result"]
-        return [(one["metric"], [(when, float(value)) for when, value in one["values"] if value != "NaN"]) for one in series]
-
-    def wait_for(self, expr, seconds=60):
-        return wait_until(lambda: self.query(expr), lambda: f"{expr}; {self.log.read_text()}", seconds)
 
 
 class Alertmanager(Daemon):

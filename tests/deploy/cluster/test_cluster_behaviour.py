@@ -5,9 +5,9 @@ import time
 
 import helm_chart
 from cluster import wait_for
+from cluster_metrics import ClusterMetrics
 from deploy_page import quoted
 from helm_chart import CHART
-from metrics_adapter import MetricsAdapter
 from test_cluster_release import DEPLOYMENT, RELEASE, install, pods
 
 
@@ -86,29 +86,33 @@ def test_the_service_account_can_do_nothing(kubernetes, namespace):
 FAST = {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 10, "behavior": {
     "scaleUp": {"policies": [{"type": "Percent", "value": 100, "periodSeconds": 2}, {"type": "Pods", "value": 4, "periodSeconds": 2}]},
     "scaleDown": {"stabilizationWindowSeconds": 4, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}}},
-    "minReadySeconds": 0}
+    "serviceMonitor": {"enabled": True, "interval": "500ms", "scrapeTimeout": "500ms"}, "minReadySeconds": 0}
 
 
 def test_the_autoscaler_follows_the_queue(kubernetes, namespace, tmp_path):
     """2 pods, then 6 for 12000 tokens at 2000 a pod, then 2 again; CPU, the second metric, asks for no more."""
     kubernetes.helm("install", RELEASE, CHART, "-n", namespace, "--wait", *helm_chart.value_flags(values=FAST, folder=tmp_path))
 
-    def replicas(): return kubernetes.get("deployment", DEPLOYMENT, namespace)["spec"]["replicas"]
-
     def state(): return kubernetes.kubectl("describe", "hpa", DEPLOYMENT, "-n", namespace).stdout
 
-    with MetricsAdapter(kubernetes) as load:
+    def steady(count):
+        """Whether there are so many, for five seconds."""
+        end = time.monotonic() + 5
+        while kubernetes.get("deployment", DEPLOYMENT, namespace)["spec"]["replicas"] == count:
+            if time.monotonic() > end:
+                return True
+            time.sleep(0.2)
+        return False
+
+    with ClusterMetrics(kubernetes, kubernetes.get("servicemonitor", DEPLOYMENT, namespace), tmp_path) as load:
         load.cpu_millis = 600
         wait_for(lambda: "ValidMetricFound" in state(), 60, state)
         load.queue_tokens = 3000
-        time.sleep(5)
-        assert replicas() == 2, state()
+        assert steady(2), state()
         load.queue_tokens = 12000
-        wait_for(lambda: replicas() == 6, 60, state)
-        time.sleep(5)
-        assert replicas() == 6, state()
+        wait_for(lambda: steady(6), 90, state)
         load.queue_tokens = 100
-        wait_for(lambda: replicas() == 2, 90, state)
+        wait_for(lambda: steady(2), 90, state)
         # Without a queue CPU asks for more: 5.6 cores are 70 % of what four pods of two cores request.
         load.cpu_millis = 5600
-        wait_for(lambda: replicas() == 4, 60, state)
+        wait_for(lambda: steady(4), 60, state)
