@@ -91,6 +91,8 @@ def test_from_nothing_to_a_running_service(kubernetes, tmp_path):
     assert (tmp_path / "registry" / "index.json").exists()
     for command in to_cluster:
         shell.run(command)
+    image = kubernetes.get("deployment", "kubesentiment", "sentiment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert copy.endswith(f" docker://{image}")
     shell.run(test)
     port, = cluster.free_ports(1)
     with ServerOfThePods(kubernetes, tmp_path):

@@ -109,6 +109,29 @@ def test_a_wrong_field_is_refused(kubernetes, namespace, tmp_path, file, old, ne
     assert '"status":"failed"' in kubernetes.helm("list", "--namespace", namespace, "--output=json").stdout
 
 
+def test_a_refused_release_is_taken_away_where_asked(kubernetes, namespace, tmp_path):
+    before = everything(kubernetes, namespace)
+    chart = changed_chart(tmp_path, "deployment.yaml", "terminationGracePeriodSeconds:", "terminationGraceSeconds:")
+    failed = install(kubernetes, namespace, ["--rollback-on-failure"], chart=chart, run=kubernetes.try_helm)
+    assert failed.returncode != 0 and "terminationGraceSeconds" in failed.stderr
+    assert kubernetes.helm("list", "--namespace", namespace, "--short").stdout == ""
+    wait_for(lambda: everything(kubernetes, namespace) == before, 60,
+             lambda: f"left: {everything(kubernetes, namespace) - before}")
+
+
+def test_an_upgrade_that_is_never_ready_is_taken_back(kubernetes, namespace):
+    """And takes no pod of what runs."""
+    install(kubernetes, namespace)
+    running = {pod["metadata"]["name"] for pod in pods(kubernetes, namespace)}
+    failed = kubernetes.try_helm("upgrade", RELEASE, CHART, "--namespace", namespace, "--wait", "--rollback-on-failure",
+                                 "--timeout=10s", "--set=minReadySeconds=1,nodeSelector.kubernetes\\.io/arch=s390x")
+    assert failed.returncode != 0
+    wait_for(lambda: {pod["metadata"]["name"] for pod in pods(kubernetes, namespace)} == running, 60, "not as before")
+    assert all(kubernetes.is_ready(pod) for pod in pods(kubernetes, namespace))
+    assert kubernetes.get("deployment", DEPLOYMENT, namespace)["spec"]["template"]["spec"]["nodeSelector"] == {
+        "kubernetes.io/os": "linux"}
+
+
 def test_a_missing_secret_is_said_at_install(kubernetes, namespace):
     flags = helm_chart.value_flags(["values-production.yaml"])
     failed = install(kubernetes, namespace, flags, run=kubernetes.try_helm)
