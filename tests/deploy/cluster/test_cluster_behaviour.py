@@ -83,7 +83,7 @@ def test_the_service_account_can_do_nothing(kubernetes, namespace):
 
 
 # Otherwise as the chart has it, with seconds for its minutes.
-FAST = {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 10, "behavior": {
+FAST = {"autoscaling": {"enabled": True, "behavior": {
     "scaleUp": {"policies": [{"type": "Percent", "value": 100, "periodSeconds": 2}, {"type": "Pods", "value": 4, "periodSeconds": 2}]},
     "scaleDown": {"stabilizationWindowSeconds": 4, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}}},
     "serviceMonitor": {"enabled": True, "interval": "500ms", "scrapeTimeout": "500ms"}, "minReadySeconds": 0}
