@@ -10,42 +10,30 @@ import json
 import sys
 import tarfile
 
+import oci
+
 INDEX = "application/vnd.oci.image.index.v1+json"
-
-
-def blob_name(digest):
-    return "blobs/" + digest.replace(":", "/")
 
 
 def encode(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-class Image:
-    """The one image of an OCI archive."""
-
-    def __init__(self, path):
-        with tarfile.open(path) as tar:
-            self.blobs = {member.name.lstrip("./"): tar.extractfile(member).read() for member in tar if member.isfile()}
-        index = json.loads(self.blobs.pop("index.json"))
-        self.blobs.pop("oci-layout")
-        entry = index["manifests"][0]
-        self.annotations = entry.get("annotations", {})
-        manifest = json.loads(self.blobs[blob_name(entry["digest"])])
-        config = json.loads(self.blobs[blob_name(manifest["config"]["digest"])])
-        self.descriptor = {"mediaType": entry["mediaType"], "digest": entry["digest"], "size": entry["size"],
-                           "platform": {"architecture": config["architecture"], "os": config["os"]}}
+def descriptor(archive):
+    [(_, config)] = archive.images()
+    return {"mediaType": archive.entry["mediaType"], "digest": archive.digest, "size": archive.entry["size"],
+            "platform": {"architecture": config["architecture"], "os": config["os"]}}
 
 
-def write(path, images):
+def write(path, archives):
     """Returns the index's digest."""
-    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image.descriptor for image in images]})
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(archive) for archive in archives]})
     digest = "sha256:" + hashlib.sha256(index).hexdigest()
     outer = {"schemaVersion": 2, "manifests": [{"mediaType": INDEX, "digest": digest, "size": len(index),
-                                                "annotations": images[0].annotations}]}
-    files = {"oci-layout": encode({"imageLayoutVersion": "1.0.0"}), "index.json": encode(outer), blob_name(digest): index}
-    for image in images:
-        files |= image.blobs
+                                                "annotations": archives[0].entry.get("annotations", {})}]}
+    files = {"oci-layout": encode({"imageLayoutVersion": "1.0.0"}), "index.json": encode(outer), oci.blob_name(digest): index}
+    for archive in archives:
+        files |= archive.blobs()
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in sorted(files.items()):
             member = tarfile.TarInfo(name)
@@ -56,4 +44,4 @@ def write(path, images):
 
 if __name__ == "__main__":
     output, *inputs = sys.argv[1:]
-    print(write(output, [Image(path) for path in inputs]))
+    print(write(output, [oci.Archive(path) for path in inputs]))

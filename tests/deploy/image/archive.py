@@ -1,14 +1,17 @@
-"""An image as a file, read without any container tool: scripts/image writes the layers of a docker archive as plain tars."""
+"""Images as files, read without any container tool: scripts/image writes the layers of a docker archive as plain tars."""
 
 import io
 import json
 import os
 import pathlib
+import sys
 import tarfile
 
 SOURCE = pathlib.Path(os.environ["KS_SOURCE_DIR"])
 FOLDER = pathlib.Path(os.environ.get("KS_IMAGE_DIR", SOURCE / "build/image"))
+sys.path.insert(0, str(SOURCE / "deploy/image"))
 
+import oci  # noqa: E402
 
 HAS_ARM64 = (FOLDER / "index.oci.tar").exists()
 NO_ARM64 = "no build/image/index.oci.tar: what cross-compiling takes is missing (scripts/setup image)"
@@ -53,19 +56,5 @@ class Archive:
                 target.chmod(member.mode)
 
 
-def oci_manifest(name):
-    """The digest and the manifest in the OCI archive, or the index where it holds several."""
-    with tarfile.open(FOLDER / f"{name}.oci.tar") as tar:
-        index = json.load(tar.extractfile("index.json"))
-        digest = index["manifests"][0]["digest"]
-        return digest, json.load(tar.extractfile(blob_name(digest)))
-
-
-def oci_blob(name, digest):
-    """A blob of the OCI archive, as bytes."""
-    with tarfile.open(FOLDER / f"{name}.oci.tar") as tar:
-        return tar.extractfile(blob_name(digest)).read()
-
-
-def blob_name(digest):
-    return "blobs/" + digest.replace(":", "/")
+def oci_archive(name):
+    return oci.Archive(FOLDER / f"{name}.oci.tar")

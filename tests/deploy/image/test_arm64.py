@@ -8,7 +8,7 @@ import pytest
 
 import podman as containers
 from deploy_page import quoted
-from archive import FOLDER, HAS_ARM64, NO_ARM64, SOURCE, Archive, oci_blob, oci_manifest
+from archive import FOLDER, HAS_ARM64, NO_ARM64, SOURCE, Archive, oci_archive
 from podman import support
 
 QEMU = SOURCE / "build/deps/qemu/qemu-aarch64-static"
@@ -32,14 +32,14 @@ CPU revision\t: 0
 # --- The index ---
 
 def test_the_index_holds_both_as_they_are():
-    digest, index = oci_manifest("index")
-    assert digest == (FOLDER / "index.digest").read_text().strip()
+    archive = oci_archive("index")
+    assert archive.digest == (FOLDER / "index.digest").read_text().strip()
+    index = archive.document(archive.digest)
     assert index["mediaType"] == "application/vnd.oci.image.index.v1+json"
     digests = {}
     for entry in index["manifests"]:
-        manifest = oci_blob("index", entry["digest"])
-        assert len(manifest) == entry["size"]
-        config = json.loads(oci_blob("index", json.loads(manifest)["config"]["digest"]))
+        assert len(archive.blob(entry["digest"])) == entry["size"]
+        config = archive.document(archive.document(entry["digest"])["config"]["digest"])
         assert entry["platform"] == {"os": config["os"], "architecture": config["architecture"]}
         digests[config["os"], config["architecture"]] = entry["digest"]
     assert digests == {("linux", architecture): (FOLDER / f"{name}.digest").read_text().strip()
