@@ -1,21 +1,16 @@
 """What a server keeps after a day's work: its own memory, its share of what is mapped, and that neither grows."""
 
-import http.client
-import itertools
-import json
 import lzma
 import os
 import pathlib
-import random
 import sys
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
 
+import mixed_load  # noqa: E402
 import support  # noqa: E402
 
 SHARED = pathlib.Path(os.environ["KS_SHARED"])
-CONNECTIONS = 8
 FIRST, MORE = 10_000, 100_000
 LARGEST = {"Private_Dirty": 45e6, "Pss": 80e6}
 GROWTH = 2e6  # what an allocator may still move about
@@ -26,41 +21,10 @@ def texts_of(name):
         return [line.rstrip("\n").split("\t", 1)[1][:10_000] for line in file]
 
 
-def mixed_bodies():
-    """Tweets, one review of a film in twenty, one batch of eight tweets in fifty; the same for every run."""
+def bodies():
+    """Tweets, and reviews of films as the long ones."""
     tweets, reviews = texts_of("semeval2017/train"), texts_of("imdb/test")
-    draw = random.Random(11)
-    for i in itertools.count():
-        if i % 50 == 49:
-            yield "/api/v1/predict/batch", json.dumps({"texts": [draw.choice(tweets) for _ in range(8)]})
-        else:
-            yield "/api/v1/predict", json.dumps({"text": draw.choice(reviews if i % 20 == 19 else tweets)})
-
-
-def load(server, bodies, count):
-    lock = threading.Lock()
-    left = itertools.islice(bodies, count)
-    failures = []
-
-    def work():
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        while True:
-            with lock:
-                path, body = next(left, (None, None))
-            if path is None or failures:
-                return
-            connection.request("POST", path, body.encode(), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            content = answer.read()
-            if answer.status != 200:
-                failures.append((answer.status, content[:200]))
-
-    threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures[0]
+    return mixed_load.mixed_bodies(lambda draw: draw.choice(tweets), lambda draw: draw.choice(reviews))
 
 
 def memory(server):
@@ -70,16 +34,16 @@ def memory(server):
 
 
 def test_memory_is_small_and_flat():
-    bodies = mixed_bodies()
+    mixed = bodies()
     with support.Server() as server:
         server.wait_log("package verified")
         print(f"\nready: {told(memory(server))}")
-        load(server, bodies, FIRST)
+        mixed_load.send(server, mixed, FIRST)
         early = memory(server)
         print(f"after {FIRST} requests: {told(early)}")
         for name, most in LARGEST.items():
             assert early[name] <= most, f"{name}: expected at most {most / 1e6:.0f} MB, found {early[name] / 1e6:.1f}"
-        load(server, bodies, MORE)
+        mixed_load.send(server, mixed, MORE)
         late = memory(server)
         print(f"after {MORE} more: {told(late)}")
         for name in LARGEST:

@@ -1,11 +1,9 @@
 """The images run for real, shut in as a cluster would: what the kernel lets them do, what they need, how they end."""
 
-import http.client
 import itertools
 import json
 import os
 import pathlib
-import random
 import threading
 import time
 
@@ -15,10 +13,11 @@ import podman as containers
 from archive import SOURCE
 from podman import Container, Podman, support
 
+import mixed_load  # beside support.py
+from mixed_load import PREDICT
+
 MEMORY = 128 << 20
 REQUESTS = 50_000
-CONNECTIONS = 8
-PREDICT = "/api/v1/predict"
 
 pytestmark = pytest.mark.skipif(bool(containers.missing()), reason=str(containers.missing()))
 
@@ -125,50 +124,18 @@ def test_exec_to_first_answer(podman, runtime):
     assert from_main < 1
 
 
-def mixed_bodies():
-    """Comments, one of 30 in a row in twenty (longer than the window), one batch of eight in fifty; always the same."""
+def bodies():
+    """Comments, and 30 of them in a row, which is longer than the window."""
     golden = (SOURCE / "tests/golden/goemotions500.jsonl").read_text(encoding="utf-8").splitlines()[1:]
     texts = [json.loads(line)["text"] for line in golden]
-    draw = random.Random(11)
-    for i in itertools.count():
-        if i % 50 == 49:
-            yield PREDICT + "/batch", {"texts": draw.choices(texts, k=8)}
-        else:
-            yield PREDICT, {"text": " ".join(draw.choices(texts, k=30 if i % 20 == 19 else 1))}
-
-
-def load(port, bodies, count):
-    lock, left, failures = threading.Lock(), itertools.islice(bodies, count), []
-
-    def work():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while not failures:
-            with lock:
-                path, body = next(left, (None, None))
-            if path is None:
-                return
-            try:
-                connection.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                content = answer.read()
-                if answer.status != 200:
-                    failures.append((answer.status, content[:200]))
-            except OSError as failure:
-                failures.append(failure)
-
-    threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures[0]
+    return mixed_load.mixed_bodies(lambda draw: draw.choice(texts), lambda draw: " ".join(draw.choices(texts, k=30)))
 
 
 def test_memory_stays_within_128_mib(podman, runtime):
     with Container(podman, runtime, "--access-log=false", options=[f"--memory={MEMORY}", f"--memory-swap={MEMORY}"]) as server:
         assert int(server.cgroup("memory", "memory.limit_in_bytes", "memory.max")) == MEMORY
         pid, began = server.pid, time.monotonic()
-        load(server.port, mixed_bodies(), REQUESTS)
+        mixed_load.send(server, bodies(), REQUESTS)
         seconds = time.monotonic() - began
         state = server.state
         assert state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
