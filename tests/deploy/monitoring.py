@@ -7,16 +7,15 @@ of the route in docs/operations.md); nothing else of an expression changes.
 import contextlib
 import http.server
 import json
-import pathlib
 import re
-import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 import urllib.request
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+import support
+
+ROOT = support.SOURCE
 FILES = ROOT / "deploy/helm/kubesentiment/files"
 PAGE = ROOT / "docs/operations.md"
 BIN = ROOT / "build/deps/prometheus/bin"
@@ -37,12 +36,6 @@ def as_grafana_asks(query, job):
     filled = query.replace("$__rate_interval", "10m").replace("$namespace", ".*").replace("$job", job)
     assert "$" not in filled, filled
     return faster(filled)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_until(condition, what, seconds=60):
@@ -81,7 +74,7 @@ class Daemon:
             return json.load(answer)
 
 
-class Receiver:
+class Receiver(support.Listener):
     """What Alertmanager's webhooks bring: (name of the receiver, firing or resolved, labels, annotations)."""
 
     def __init__(self):
@@ -96,21 +89,7 @@ class Receiver:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join(30)
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class PrometheusServer(Daemon):
@@ -118,7 +97,7 @@ class PrometheusServer(Daemon):
 
     def __init__(self, folder, config):
         (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
-        port = free_port()
+        port = support.free_port()
         super().__init__(
             [BIN / "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
              f"--web.listen-address=127.0.0.1:{port}", "--query.lookback-delta=5s", "--rules.alert.resend-delay=1s",
@@ -176,9 +155,9 @@ class Alertmanager(Daemon):
 
     def __init__(self, folder, receiver):
         [route] = re.findall(r"^```yaml\n(route:.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-        config = re.sub(r"http://\w+\.example/", receiver.url, faster(route))
+        config = re.sub(r"http://\w+\.example", receiver.url, faster(route))
         (folder / "alertmanager.yml").write_text(config)
-        port = free_port()
+        port = support.free_port()
         # Debian's reads its templates from /usr/share alone: it gets one of its own, which nobody else sees.
         own_share = f"mount -t tmpfs none /usr/share && mkdir /usr/share/prometheus && ln -s {BIN.parent / 'templates'} " \
                     "/usr/share/prometheus/alertmanager && exec \"$@\""

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import http.server
 import json
 import os
 import pathlib
@@ -149,6 +150,26 @@ class Threads:
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
+
+
+class Listener:
+    """Answers HTTP on `port` of the loopback by a BaseHTTPRequestHandler, in threads of its own; a context manager."""
+
+    def __init__(self, handler, port=0):
+        handler.log_message = lambda *_: None
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join(60)
+        self._server.server_close()
 
 
 def read_to_end(s: socket.socket) -> bytes:

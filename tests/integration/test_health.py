@@ -3,7 +3,6 @@
 import http.server
 import json
 import signal
-import threading
 
 import pytest
 
@@ -65,9 +64,6 @@ class Stranger(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.mark.parametrize("path, code, reason", [
     ("/moved", 1, "status 302: without a reason"),
@@ -76,12 +72,8 @@ class Stranger(http.server.BaseHTTPRequestHandler):
     ("/empty", 0, ""),
 ])
 def test_a_server_that_is_not_ours(path, code, reason):
-    with http.server.HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
-        thread = threading.Thread(target=stranger.serve_forever)
-        thread.start()
-        done = health("--url", f"http://127.0.0.1:{stranger.server_port}{path}", "--json")
-        stranger.shutdown()
-        thread.join()
+    with support.Listener(Stranger) as stranger:
+        done = health("--url", stranger.url + path, "--json")
     assert done[0] == code and json.loads(done[1])["reason"] == reason
 
 

@@ -6,7 +6,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import threading
 import http.client
 import http.server
 
@@ -97,19 +96,11 @@ class BuggyProxy(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_TRACE = handle_any
 
-    def log_message(self, *_):
-        pass
-
 
 def test_a_planted_contract_bug_is_found(server, tmp_path):
     handler = type("Handler", (BuggyProxy,), {"upstream_port": server.port})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
-        thread.start()
-        done = schemathesis(f"http://127.0.0.1:{proxy.server_address[1]}", tmp_path / "report.ndjson",
-                            "--max-examples", "10", "--include-path", "/api/v1/predict")
-        proxy.shutdown()
-        thread.join(10)
+    with support.Listener(handler) as proxy:
+        done = schemathesis(proxy.url, tmp_path / "report.ndjson", "--max-examples", "10", "--include-path", "/api/v1/predict")
     output = done.stdout.decode()
     assert done.returncode == 1, output[-3000:]
     assert re.search(r"surprise|additional", output, re.I), output[-3000:]

@@ -1,19 +1,17 @@
-"""Traces as a collector gets them: decoded by the official definitions (the package opentelemetry-proto), over HTTP."""
+"""Traces as a collector gets them."""
 
 import contextlib
-import http.server
 import json
 import os
 import re
 import signal
-import threading
 import time
 
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 import support
+from collector import Collector
 
 PREDICT = "/api/v1/predict"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -21,66 +19,8 @@ CALLER = "00f067aa0ba902b7"
 SECRET = "zanzibar"
 
 
-class Collector:
-    """A collector on the loopback that keeps what it takes; `status` is what it answers."""
-
-    def __init__(self, port=0):
-        self.requests = []  # ExportTraceServiceRequest
-        self.bodies = []
-        self.status = 200
-        self._changed = threading.Condition()
-        collector = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                assert (self.path, self.headers["Content-Type"]) == ("/v1/traces", "application/x-protobuf")
-                with collector._changed:
-                    if collector.status == 200:
-                        collector.bodies.append(body)
-                        collector.requests.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
-                    collector._changed.notify_all()
-                self.send_response(collector.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.port = self._server.server_port
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def spans(self):
-        with self._changed:
-            return [span for request in self.requests for of_resource in request.resource_spans
-                    for of_scope in of_resource.scope_spans for span in of_scope.spans]
-
-    def wait_for_traces(self, count, seconds=30):
-        """The spans of each trace, by its id, once there are `count` traces."""
-        deadline = time.monotonic() + seconds
-        while True:
-            traces = {}
-            for span in self.spans():
-                traces.setdefault(span.trace_id.hex(), []).append(span)
-            if len(traces) >= count:
-                return traces
-            assert time.monotonic() < deadline, f"expected {count} traces, found {traces}"
-            time.sleep(0.02)
-
-
 def traced(collector, *arguments, **options):
-    return support.Server("--otlp-endpoint", collector.endpoint, *arguments, **options)
+    return support.Server("--otlp-endpoint", collector.url, *arguments, **options)
 
 
 def parent_header(trace_id=TRACE_ID, flags="01"):
