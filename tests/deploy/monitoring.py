@@ -132,7 +132,8 @@ class Prometheus(PrometheusServer):
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(file) for file in self.rules],
-            "scrape_configs": [{"job_name": "files", "file_sd_configs": [targets]}]}
+            # kube-state-metrics names pods that are not its own; who scrapes it lets it.
+            "scrape_configs": [{"job_name": "files", "honor_labels": True, "file_sd_configs": [targets]}]}
         if alertmanager is not None:
             address = {"targets": [alertmanager.url.removeprefix("http://")]}
             config["alerting"] = {"alertmanagers": [{"static_configs": [address]}]}
