@@ -105,7 +105,7 @@ def chart(panel, curves, width, start, end):
             out.append(f'<path d="M{line}L{back}Z" fill="{colour}" fill-opacity=".35"/>')
         out.append(f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="1.4"/>')
         name = name if len(name) < 34 else name[:33] + "…"
-        needed = 18 + 6.4 * len(name)
+        needed = 24 + 6.4 * len(name)
         if legend + needed < width:
             out.append(f'<rect x="{legend:g}" y="{HEIGHT - 15}" width="8" height="8" fill="{colour}"/>'
                        f'<text x="{legend + 11:g}" y="{HEIGHT - 8}">{html.escape(name)}</text>')
