@@ -121,12 +121,16 @@ SERVICE = Dashboard("service", "KubeSentiment: service", [
         Panel("Memory", [("max by (instance) (process_resident_memory_bytes{OF})", "{{instance}}")], "bytes", "Resident."),
         Panel("Starts", [("changes(process_start_time_seconds{OF}[30m])", "{{instance}}")], "short",
               "Of one and the same target within half an hour: more than three are a crash loop."),
-        Panel("Open files", [("max by (instance) (process_open_fds{OF})", "{{instance}}")], "short"),
+        Panel("Open files", [("max by (instance) (process_open_fds{OF})", "{{instance}}")], "short", width=6),
         Panel("Log lines dropped", [("sum by (instance) (rate(log_dropped_total{OF}[RATE]))", "{{instance}}")], "short",
-              "Nobody reads stderr fast enough."),
+              "Nobody reads stderr fast enough.", width=6),
+        Panel("Spans of traces", [
+            ("sum(rate(trace_spans_exported_total{OF}[RATE]))", "taken"),
+            ("sum(rate(trace_spans_dropped_total{OF}[RATE]))", "dropped")], "short",
+            "A second. dropped: the collector was away, too slow, or refused them. None where traces are off.", width=6),
         Panel("Hung workers and damaged packages", [
             ("sum(ml_worker_stalled{OF})", "hung"), ("count(ml_package_verified{OF} == 0) or vector(0)", "damaged"),
-            ("sum(ml_package_verified{OF})", "whole")], "short", "Processes."),
+            ("sum(ml_package_verified{OF})", "whole")], "short", "Processes.", width=6),
     ]),
 ])
 

@@ -21,6 +21,7 @@ import faults  # noqa: E402
 import monitoring  # noqa: E402
 import plot  # noqa: E402
 import support  # noqa: E402
+from collector import Collector  # noqa: E402
 
 STEP = 4  # seconds between two points
 # What people say about a thing; the second half of the recording is less content.
@@ -63,8 +64,8 @@ def record(prometheus):
     settings = ("--backend", "onnx", "--allowed-backends", "onnx,pytorch", "--canary-backend", "pytorch", "--canary-share", "0.2",
                 "--shadow-backend", "pytorch", "--shadow-share", "0.3", "--threads", "1", "--max-text-chars", "1900",
                 "--max-batch-tokens", "6000", "--max-queue-tokens", "6000", "--log-level", "error")
-    with contextlib.ExitStack() as stack:
-        first, second = [support.Server(*settings) for _ in range(2)]
+    with Collector() as collector, contextlib.ExitStack() as stack:
+        first, second = [support.Server(*settings, "--otlp-endpoint", collector.url) for _ in range(2)]
         for server in (first, second):
             stack.push(server.__exit__)
             server.wait_ready(120)  # LibTorch, twice, perhaps from a cold disk
@@ -81,7 +82,12 @@ def record(prometheus):
             print("less content people", flush=True)
             for one in visitors:
                 one.moods = (2, 3, 6)
-            time.sleep(90)
+            time.sleep(30)
+            print("no traces", flush=True)
+            collector.status = 400
+            time.sleep(30)
+            collector.status = 200
+            time.sleep(30)
             print("one starts anew", flush=True)
             second.process.terminate()
             second.process.wait(60)

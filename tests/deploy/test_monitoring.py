@@ -26,6 +26,7 @@ import monitoring  # noqa: E402
 import restarts  # noqa: E402
 import support  # noqa: E402
 import tamper  # noqa: E402
+from collector import Collector  # noqa: E402
 
 PLUGIN = pathlib.Path(support.BINARY).parent.parent / "lib" / "libkubesentiment_torch.so"
 RULES = [rule for file in sorted((monitoring.FILES / "alerts").glob("*.yaml"))
@@ -206,6 +207,16 @@ def test_feedback_that_contradicts_until_it_agrees(world):
         world.wait_resolved("KubeSentimentAccuracyLow", "feedback")
 
 
+def test_a_collector_that_refuses_until_it_takes_traces(world):
+    with Collector() as collector, world.server("traces", "--otlp-endpoint", collector.url) as server:
+        collector.status = 400
+        with faults.Clients(1, lambda: server.post("/api/v1/predict", {"text": "fine"})):
+            world.wait_fired("KubeSentimentSpansDropped", "traces")
+            collector.status = 200
+            world.wait_resolved("KubeSentimentSpansDropped", "traces", 90)
+        assert collector.spans()
+
+
 # --- Alerts by load ---
 
 def test_more_work_than_it_can_do(world):
@@ -290,7 +301,7 @@ def queries():
 def with_traffic(world):
     both = ("--allowed-backends", "onnx,pytorch", "--canary-backend", "pytorch", "--canary-share", "0.3", "--shadow-backend",
             "pytorch", "--shadow-share", "0.5")
-    with world.server("dashboards", *both) as server:
+    with Collector() as collector, world.server("dashboards", *both, "--otlp-endpoint", collector.url) as server:
         end = time.monotonic() + 8
         while time.monotonic() < end:
             traffic(server)
@@ -315,7 +326,7 @@ def test_every_alert_was_seen(world):
 def selectors(expr):
     """The series that an expression names, with what it asks of their labels."""
     without_labels = re.sub(r"\b(by|on) \([^)]*\)", "", expr)
-    return re.findall(r"\b(?:up|(?:ml|http|kube|process|job|model)[_:][\w:]+)\b(?:\{[^}]*\})?", without_labels)
+    return re.findall(r"\b(?:up|(?:ml|http|kube|process|trace|job|model)[_:][\w:]+)\b(?:\{[^}]*\})?", without_labels)
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.get("alert") or rule["record"]) for rule in RULES])
