@@ -7,15 +7,15 @@
 #pragma once
 
 #include "kernels/attention.h"
+#include "kernels/kernel_parts.h"
 #include "kernels/lanes_math.h"
 #include "kernels/lanes_wide.h"
 
 namespace ks {
 
 template <typename L>
-struct AttentionKernel {
+struct AttentionKernel : private KernelParts<L> {
   using F = typename L::F;
-  static constexpr int kLanes = 16;
 
   static void Run(const AttentionBlock& b) {
     if (b.rows > kLanes) {
@@ -26,6 +26,10 @@ struct AttentionKernel {
   }
 
  private:
+  using KernelParts<L>::Columns;
+  using KernelParts<L>::Least;
+  using KernelParts<L>::kLanes;
+
   // M registers of queries.
   template <int M>
   static void Block(const AttentionBlock& b) {
@@ -186,9 +190,6 @@ struct AttentionKernel {
   static void FetchNextHead(const AttentionBlock& b, const float* row) {
     for (int c = 0; c < b.head_size; c += kLanes) __builtin_prefetch(row + b.head_size + c);
   }
-
-  static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
-  static int Least(int a, int b) { return a < b ? a : b; }
 };
 
 }  // namespace ks

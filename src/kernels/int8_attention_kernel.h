@@ -10,17 +10,18 @@
 #pragma once
 
 #include "kernels/int8_attention.h"
+#include "kernels/kernel_parts.h"
 #include "kernels/lanes_math.h"
 #include "kernels/lanes_wide.h"
 
 namespace ks {
 
 template <typename L>
-struct Int8AttentionKernel {
+struct Int8AttentionKernel : private KernelParts<L> {
   using F = typename L::F;
   using I = typename L::I;
-  static constexpr int kLanes = 16;
   static constexpr int kDeep = L::kDeep;
+  using KernelParts<L>::kLanes;
   static constexpr int kRows = kInt8AttentionRows;
   static constexpr int kDeepBytes = 4 / kDeep;  // of one number
 
@@ -36,8 +37,8 @@ struct Int8AttentionKernel {
   }
 
   static void Run(const Int8AttentionArgs& a) {
-    const unsigned long tokens = PadTo(a.tokens, kLanes);
-    const unsigned long columns = PadTo(a.head_size, kLanes);
+    const unsigned long tokens = Padded(a.tokens, kLanes);
+    const unsigned long columns = Padded(a.head_size, kLanes);
     Sequence s;
     s.logs = a.scratch;
     s.inverses = s.logs + tokens;
@@ -69,6 +70,10 @@ struct Int8AttentionKernel {
   }
 
  private:
+  using KernelParts<L>::Columns;
+  using KernelParts<L>::Least;
+  using KernelParts<L>::Padded;
+
   // What all blocks of queries share, and their scratch. A `group` is kDeep tokens, or kDeep numbers of a head.
   struct Sequence {
     float* logs;                // [tokens] log2 of the values' scales
@@ -114,7 +119,7 @@ struct Int8AttentionKernel {
       const int n = Least(columns - c, kLanes);
       L::StoreBytes(q + c, L::Mul(Columns(x + c, n), inverse), 128, n);
     }
-    for (int c = columns; c < PadTo(columns, kInt8Inputs); ++c) q[c] = 128;
+    for (int c = columns; c < Padded(columns, kInt8Inputs); ++c) q[c] = 128;
     return mark == mark ? scale : mark;
   }
 
@@ -371,11 +376,8 @@ struct Int8AttentionKernel {
   }
 
   static float RootOf(int n) { return L::Sqrt(static_cast<float>(n)); }
-  static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
-  static int Least(int a, int b) { return a < b ? a : b; }
   // HeadRowBytes, which may not come from its header (lanes_scalar.h).
-  static long RowBytes(int head_size) { return PadTo(head_size, kInt8Inputs); }
-  static int PadTo(int n, int step) { return (n + step - 1) / step * step; }
+  static long RowBytes(int head_size) { return Padded(head_size, kInt8Inputs); }
 };
 
 }  // namespace ks

@@ -18,8 +18,8 @@ namespace ks {
 
 // `L` finishes the sums.
 template <typename L>
-struct Int8LinearAvx2 {
-  static constexpr int kLanes = 16;
+struct Int8LinearAvx2 : private KernelParts<L> {
+  using KernelParts<L>::kLanes;
   static constexpr int kRows = 4;  // of a tile: its sums, with what a step needs, fill 14 of 16 registers
   // Rows that stay in the second-level cache while all of the weights pass by, where the prepared bytes have room.
   static constexpr int kRowBlock = 64;
@@ -50,6 +50,8 @@ struct Int8LinearAvx2 {
   }
 
  private:
+  using KernelParts<L>::Padded;
+
   struct Rows {
     const unsigned char* prepared;  // Prepare's bytes, rows `stride` apart
     int stride;
@@ -64,8 +66,6 @@ struct Int8LinearAvx2 {
     const signed char* next;  // read after these
     int inputs;
   };
-
-  static int Padded(int n, int step) { return (n + step - 1) / step * step; }
 
   // Writes |s| and m of four inputs after each other, s = 0 from `inputs` up to a whole kStep. Returns the sum of |s|
   // over the negative s.

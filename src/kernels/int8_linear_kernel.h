@@ -8,16 +8,17 @@
 #pragma once
 
 #include "kernels/int8_linear.h"
+#include "kernels/kernel_parts.h"
 #include "kernels/lanes_math.h"
 #include "kernels/lanes_wide.h"
 
 namespace ks {
 
 template <typename L>
-struct Int8LinearKernel {
+struct Int8LinearKernel : private KernelParts<L> {
   using F = typename L::F;
   using I = typename L::I;
-  static constexpr int kLanes = 16;
+  using KernelParts<L>::kLanes;
   // Rows that stay in the second-level cache while all of the weights pass by.
   static constexpr int kRowBlock = 64;
 
@@ -55,6 +56,9 @@ struct Int8LinearKernel {
   }
 
  private:
+  using KernelParts<L>::ForEach;
+  using KernelParts<L>::Padded;
+
   // N rows of 16 columns, whose sums lie `stride` ints apart.
   template <int N>
   static void FinishRows(const Int8LinearArgs& a, int row, int column, const int* sums, int stride) {
@@ -204,16 +208,6 @@ struct Int8LinearKernel {
       for (int c = 0; c < C; ++c) L::StoreInts(exact + (r * C + c) * kLanes, sums[r][c]);
     }
     Finish(a, row, R, output, C, exact);
-  }
-
-  static int Padded(int n, int step) { return (n + step - 1) / step * step; }
-
-  // body(i, n) for the columns [i, i + n), 16 at a time.
-  template <typename Body>
-  static void ForEach(int width, Body body) {
-    int i = 0;
-    for (; i + kLanes <= width; i += kLanes) body(i, kLanes);
-    if (i < width) body(i, width - i);
   }
 };
 

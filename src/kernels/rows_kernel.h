@@ -1,15 +1,15 @@
 // Layer norm, softmax, embeddings and the pointwise functions over 16 lanes.
 #pragma once
 
+#include "kernels/kernel_parts.h"
 #include "kernels/lanes_math.h"
 #include "kernels/rows.h"
 
 namespace ks {
 
 template <typename L>
-struct RowsKernel {
+struct RowsKernel : private KernelParts<L> {
   using F = typename L::F;
-  static constexpr int kLanes = 16;
 
   static void LayerNorm(const LayerNormArgs& a) {
     const float width = static_cast<float>(a.width);
@@ -82,18 +82,9 @@ struct RowsKernel {
   }
 
  private:
-  // body(i, n) for the columns [i, i + n), 16 at a time.
-  template <typename Body>
-  static void ForEach(int width, Body body) {
-    int i = 0;
-    for (; i + kLanes <= width; i += kLanes) body(i, kLanes);
-    if (i < width) body(i, width - i);
-  }
-
-  static F Columns(const float* p, int count) { return count == kLanes ? L::Load(p) : L::LoadFirst(p, count); }
-  static F Columns(const unsigned short* p, int count) {
-    return count == kLanes ? L::LoadHalf(p) : L::LoadHalfFirst(p, count);
-  }
+  using KernelParts<L>::Columns;
+  using KernelParts<L>::ForEach;
+  using KernelParts<L>::kLanes;
 };
 
 }  // namespace ks
