@@ -7,7 +7,8 @@ One core each. A batch is 16 consecutive texts of semeval2017/test, or of imdb/t
 $KUBESENTIMENT_SHARED or ../shared; batches are taken at even distances from the whole set. Ours reads them packed;
 ONNX Runtime gets them padded, [16, longest, H], with a key padding mask (com.microsoft MultiHeadAttention, float32, one
 thread, optimisation level 0, buffers bound beforehand), which is how a batch of unlike texts reaches it. Padding and
-unpadding are not counted. Ours is timed in fp32, and in int8 with its quantisation of keys and values. Each batch's time is the median of its rounds. The bars are those of docs/performance.md.
+unpadding are not counted. Ours is timed in fp32, and in int8 with its quantisation of keys and values. Each batch's
+time is the median of its rounds. The bars are those of docs/performance.md.
 """
 import argparse
 import glob

@@ -1,8 +1,6 @@
 // Tested by int8_attention_test.cc.
 #include "kernels/int8_attention.h"
 
-#include <algorithm>
-
 #include "kernels/dispatch.h"
 #include "kernels/thread_scratch.h"
 

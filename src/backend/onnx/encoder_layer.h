@@ -52,13 +52,15 @@ enum class LayerPlan : uint8_t {
 // The faster one for T tokens.
 LayerPlan FasterPlan(int tokens, int members);
 
-// With a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer over quantised rows and n a norm:
+// With a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer
+// over quantised rows and n a norm:
 //   y = attention_norm(attention_output(a) + x)
 //   out = ffn_norm(ffn_out(gelu(ffn_in(y))) + y)       [T, H], or where first_tokens is set [B, H]
 // What first tokens alone do not need is left out: then other rows have keys and values only.
 //
 // The bits are those of the kernels called one after another over all rows. Each calling thread keeps memory of about
-// (3H + 16) * 4 bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384).
+// 6H bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384) beside what attention
+// takes (Int8AttentionScratch).
 void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan, Team& team);
 
 }  // namespace ks
