@@ -38,6 +38,7 @@ struct Avx2Lanes {
     if (n > 8) _mm256_maskstore_ps(p + 8, First(n - 8), x.high);
   }
   static F KeepFirst(F x, int n) {
+    if (n == 16) return x;
     return {_mm256_and_ps(x.low, _mm256_castsi256_ps(First(n))),
             _mm256_and_ps(x.high, _mm256_castsi256_ps(First(n - 8)))};
   }

@@ -28,7 +28,7 @@ struct Avx512LanesBase {
   static F LoadFirst(const float* p, int n) { return _mm512_maskz_loadu_ps(First(n), p); }
   static void Store(float* p, F x) { _mm512_storeu_ps(p, x); }
   static void StoreFirst(float* p, F x, int n) { _mm512_mask_storeu_ps(p, First(n), x); }
-  static F KeepFirst(F x, int n) { return _mm512_maskz_mov_ps(First(n), x); }
+  static F KeepFirst(F x, int n) { return n == 16 ? x : _mm512_maskz_mov_ps(First(n), x); }
 
   static F Add(F a, F b) { return _mm512_add_ps(a, b); }
   static F Sub(F a, F b) { return _mm512_sub_ps(a, b); }

@@ -12,31 +12,9 @@ struct RowsKernel : private KernelParts<L> {
   using F = typename L::F;
 
   static void LayerNorm(const LayerNormArgs& a) {
-    const float width = static_cast<float>(a.width);
-    for (int row = 0; row < a.rows; ++row) {
-      const unsigned long start = row * static_cast<unsigned long>(a.width);
-      const float* x = a.x + start;
-      const float* residual = a.residual == nullptr ? nullptr : a.residual + start;
-      float* out = a.out + start;
-      F sum = L::Zero();
-      ForEach(a.width, [&](int i, int n) {
-        F s = Columns(x + i, n);
-        if (residual != nullptr) s = L::Add(s, Columns(residual + i, n));
-        L::StoreFirst(out + i, s, n);
-        sum = L::Add(sum, s);
-      });
-      const F mean = L::Set(L::Sum(sum) / width);
-      F squares = L::Zero();
-      ForEach(a.width, [&](int i, int n) {
-        const F d = L::KeepFirst(L::Sub(Columns(out + i, n), mean), n);
-        squares = L::Fma(d, d, squares);
-      });
-      const F inverse = L::Set(1.0f / L::Sqrt(L::Sum(squares) / width + a.eps));
-      ForEach(a.width, [&](int i, int n) {
-        const F d = L::Sub(Columns(out + i, n), mean);
-        L::StoreFirst(out + i, L::Fma(L::Mul(d, inverse), Columns(a.gamma + i, n), Columns(a.beta + i, n)), n);
-      });
-    }
+    int row = 0;
+    for (; row + kNormRows <= a.rows; row += kNormRows) LayerNormRows<kNormRows>(a, row);
+    for (; row < a.rows; ++row) LayerNormRows<1>(a, row);
   }
 
   static void Softmax(const SoftmaxArgs& a) {
@@ -85,6 +63,51 @@ struct RowsKernel : private KernelParts<L> {
   using KernelParts<L>::Columns;
   using KernelParts<L>::ForEach;
   using KernelParts<L>::kLanes;
+
+  // Rows in step: a row's sums are chains in which every addition waits for the one before.
+  static constexpr int kNormRows = 4;
+
+  template <int N>
+  static void LayerNormRows(const LayerNormArgs& a, int row) {
+    const unsigned long apart = static_cast<unsigned long>(a.width);
+    const float width = static_cast<float>(a.width);
+    const float* x = a.x + row * apart;
+    float* const out = a.out + row * apart;
+    if (a.residual != nullptr) {
+      const float* const residual = a.residual + row * apart;
+      for (int r = 0; r < N; ++r) {
+        ForEach(a.width, [&](int i, int n) {
+          const unsigned long at = r * apart + i;
+          L::StoreFirst(out + at, L::Add(Columns(x + at, n), Columns(residual + at, n)), n);
+        });
+      }
+      x = out;
+    }
+
+    F sums[N], means[N], squares[N], inverses[N];
+    const auto each = [](auto body) {
+#pragma GCC unroll 4
+      for (int r = 0; r < N; ++r) body(r);
+    };
+    each([&](int r) { sums[r] = squares[r] = L::Zero(); });
+    ForEach(a.width,
+            [&](int i, int n) { each([&](int r) { sums[r] = L::Add(sums[r], Columns(x + r * apart + i, n)); }); });
+    each([&](int r) { means[r] = L::Set(L::Sum(sums[r]) / width); });
+    ForEach(a.width, [&](int i, int n) {
+      each([&](int r) {
+        const F d = L::KeepFirst(L::Sub(Columns(x + r * apart + i, n), means[r]), n);
+        squares[r] = L::Fma(d, d, squares[r]);
+      });
+    });
+    each([&](int r) { inverses[r] = L::Set(1.0f / L::Sqrt(L::Sum(squares[r]) / width + a.eps)); });
+    ForEach(a.width, [&](int i, int n) {
+      const F gamma = Columns(a.gamma + i, n), beta = Columns(a.beta + i, n);
+      each([&](int r) {
+        const F d = L::Sub(Columns(x + r * apart + i, n), means[r]);
+        L::StoreFirst(out + r * apart + i, L::Fma(L::Mul(d, inverses[r]), gamma, beta), n);
+      });
+    });
+  }
 };
 
 }  // namespace ks
