@@ -75,6 +75,9 @@ class Run {
 
   absl::Status Layer(int index) {
     const int first = kDensePerLayer * index;
+    const auto over_bytes = [&](int dense) {
+      return std::holds_alternative<Int8Weights>(weights_.dense[first + dense].form);
+    };
     KS_ASSIGN_OR_RETURN(const Floats qkv, Dense(first + kQkv, hidden_));
     const bool first_only = index == encoder_.layers - 1;
     if (first_only) {
@@ -82,14 +85,15 @@ class Run {
       rows_ = batch_.sequences();
     }
     Floats context(hidden_.size());
-    Attend(qkv, std::holds_alternative<Int8Weights>(weights_.dense[first + kQkv].form), first_only, context);
+    Attend(qkv, over_bytes(kQkv), first_only, context);
 
     Floats residual = std::move(hidden_);
     KS_ASSIGN_OR_RETURN(hidden_, Dense(first + kAttentionOutput, context));
     Norm(weights_.norms[index].attention, residual.data());
 
     KS_ASSIGN_OR_RETURN(Floats inner, Dense(first + kFfnIn, hidden_));
-    kernels_.gelu(inner.data(), inner.data(), inner.size());
+    const auto gelu = over_bytes(kFfnIn) ? kernels_.coarse_gelu : kernels_.gelu;
+    gelu(inner.data(), inner.data(), inner.size());
     residual = std::move(hidden_);
     KS_ASSIGN_OR_RETURN(hidden_, Dense(first + kFfnOut, inner));
     Norm(weights_.norms[index].ffn, residual.data());

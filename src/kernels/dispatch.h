@@ -57,10 +57,12 @@ struct KernelTable {
   //   exp   relative error <= 1e-7 where the result is normal; 0 below -87.33, inf above 88.72
   //   tanh  relative error <= 1.5e-7
   //   gelu  x * Phi(x), the erf form: absolute error <= 4.5e-6, beyond |x| = 90 5e-8 * |x|
+  //   coarse_gelu  the same for numbers that become bytes: <= 1.7e-4, beyond |x| = 3400 5e-8 * |x|
   //   relu  exact; NaN stays NaN
   void (*exp)(const float* x, float* y, size_t n);
   void (*tanh)(const float* x, float* y, size_t n);
   void (*gelu)(const float* x, float* y, size_t n);
+  void (*coarse_gelu)(const float* x, float* y, size_t n);
   void (*relu)(const float* x, float* y, size_t n);
 };
 

@@ -71,7 +71,7 @@ constexpr size_t PackedInt8Bytes(int outputs, int inputs) {
 // Packs w int8 [outputs, inputs] into `packed` [PackedInt8Bytes] and writes its column sums [PaddedOutputs].
 void PackInt8Weights(const int8_t* w, int outputs, int inputs, int8_t* packed, int32_t* column_sums);
 
-// Where a kernel applies a function to what it has summed up.
+// What a kernel does to its sums before it writes them: nothing, or coarse_gelu (dispatch.h).
 enum class Epilogue : uint8_t { kNone, kGelu };
 
 // out[t, n] = f((sum over k of q[t, k] * w[n, k]  -  zero_points[t] * column_sums[n]) * (scales[t] * scales_w[n])

@@ -74,7 +74,7 @@ struct Int8LinearKernel : private KernelParts<L> {
       const I exact = L::SubZeroPoint(L::LoadInts(sums + r * stride), a.zero_points[row + r], column_sums);
       x.v[r] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
     }
-    if (a.epilogue == Epilogue::kGelu) x = LanesMath<Wide>::Gelu(x);
+    if (a.epilogue == Epilogue::kGelu) x = LanesMath<Wide>::CoarseGelu(x);
 #pragma GCC unroll 8
     for (int r = 0; r < N; ++r) {
       if (a.residual != nullptr) {

@@ -28,6 +28,7 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
       .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,
       .gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::Gelu>,
+      .coarse_gelu = RowsKernel<L>::template Pointwise<LanesMath<L>::CoarseGelu>,
       .relu = RowsKernel<L>::template Pointwise<LanesMath<L>::Relu>,
   };
 }

@@ -78,6 +78,17 @@ TEST_P(Pointwise, GeluIsWithinItsBound) {
   EXPECT_GT(worst, 3e-6);
 }
 
+TEST_P(Pointwise, CoarseGeluIsWithinItsBound) {
+  const std::vector<float> x = Sweep(10000.0f, 2053);
+  const std::vector<float> y = Apply(kernels().coarse_gelu, x);
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, std::abs(y[i] - Gelu(x[i])) / std::max(1.0, std::abs(double{x[i]}) / 3400));
+  }
+  EXPECT_LE(worst, 1.7e-4);
+  EXPECT_GT(worst, 1.5e-4);
+}
+
 TEST_P(Pointwise, TreatsSpecialValuesAsDocumented) {
   const float nan = std::nanf("");
   // A payload in the low bits: those that the range reduction shifts into the exponent.
@@ -88,11 +99,13 @@ TEST_P(Pointwise, TreatsSpecialValuesAsDocumented) {
   const std::vector<float> tanh = Apply(kernels().tanh, x);
   EXPECT_THAT(tanh, testing::ElementsAre(testing::IsNan(), testing::IsNan(), 1, -1, 0, 0, 1, -1));
   EXPECT_TRUE(std::signbit(tanh[5]));
-  const std::vector<float> gelu = Apply(kernels().gelu, x);
-  EXPECT_THAT(gelu,
-              testing::ElementsAre(testing::IsNan(), testing::IsNan(), kInf, testing::_, 0, 0, 3e38f, testing::_));
-  EXPECT_FALSE(std::isfinite(gelu[3]));  // whoever quantises it must see that something is wrong
-  EXPECT_LE(std::abs(gelu[7]), 5e-8f * 3e38f);
+  for (const auto function : {kernels().gelu, kernels().coarse_gelu}) {
+    const std::vector<float> gelu = Apply(function, x);
+    EXPECT_THAT(gelu, testing::ElementsAre(testing::IsNan(), testing::IsNan(), kInf, testing::_, 0, 0,
+                                           testing::FloatEq(3e38f), testing::_));
+    EXPECT_FALSE(std::isfinite(gelu[3]));  // whoever quantises it must see that something is wrong
+    EXPECT_LE(std::abs(gelu[7]), 5e-8f * 3e38f);
+  }
   const std::vector<float> relu = Apply(kernels().relu, x);
   EXPECT_THAT(relu, testing::ElementsAre(testing::IsNan(), testing::IsNan(), kInf, 0, 0, 0, 3e38f, 0));
 }
@@ -102,6 +115,7 @@ TEST_P(Pointwise, GivesTheBitsOfTheScalarKernel) {
   EXPECT_EQ(DifferentBits(Apply(kernels().exp, x), Apply(reference().exp, x)), 0u);
   EXPECT_EQ(DifferentBits(Apply(kernels().tanh, x), Apply(reference().tanh, x)), 0u);
   EXPECT_EQ(DifferentBits(Apply(kernels().gelu, x), Apply(reference().gelu, x)), 0u);
+  EXPECT_EQ(DifferentBits(Apply(kernels().coarse_gelu, x), Apply(reference().coarse_gelu, x)), 0u);
   EXPECT_EQ(DifferentBits(Apply(kernels().relu, x), Apply(reference().relu, x)), 0u);
 }
 
