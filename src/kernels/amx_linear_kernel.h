@@ -39,16 +39,18 @@ struct AmxLinearKernel {
  private:
   // The rows [first, end), R tiles of them at a time.
   template <int R>
-  static void Rows(const Int8LinearArgs& a, int first, int end, Tiles<L>& tiles) {
+  static void Rows(const Int8LinearArgs& all, int first, int end, Tiles<L>& tiles) {
+    int zero_points[kRowBlock];
+    const Int8LinearArgs a = Int8LinearKernel<L>::RowsFrom(all, first, end - first, 0, zero_points);
     int output = 0;
-    for (; output + kLanes < a.weights.outputs; output += 2 * kLanes) Panel<R, 2>(a, first, end, output, tiles);
-    if (output < a.weights.outputs) Panel<R, 1>(a, first, end, output, tiles);
+    for (; output + kLanes < a.weights.outputs; output += 2 * kLanes) Panel<R, 2>(a, output, tiles);
+    if (output < a.weights.outputs) Panel<R, 1>(a, output, tiles);
   }
 
   template <int R, int C>
-  static void Panel(const Int8LinearArgs& a, int first, int end, int output, Tiles<L>& tiles) {
-    for (int row = first; row < end; row += kRows) {
-      Block<R, C>(a, row, end - row < kRows ? end - row : kRows, output, tiles);
+  static void Panel(const Int8LinearArgs& a, int output, Tiles<L>& tiles) {
+    for (int row = 0; row < a.rows; row += kRows) {
+      Block<R, C>(a, row, a.rows - row < kRows ? a.rows - row : kRows, output, tiles);
     }
   }
 

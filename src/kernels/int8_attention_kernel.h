@@ -105,22 +105,21 @@ struct Int8AttentionKernel : private KernelParts<L> {
   }
 
   [[gnu::always_inline]] static float QuantizeRow(const float* x, int columns, unsigned char* q) {
-    F top = L::Zero(), marks = L::Zero();  // v * 0 is NaN for a NaN and an infinity
+    F top = L::Zero();  // a NaN stays
     for (int c = 0; c < columns; c += kLanes) {
-      const F v = Columns(x + c, Least(columns - c, kLanes));
-      top = L::Max(L::Abs(v), top);
-      marks = L::Fma(v, L::Zero(), marks);
+      top = L::TotalMax(top, L::Abs(Columns(x + c, Least(columns - c, kLanes))));
     }
-    const float mark = L::Sum(marks);
-    const float steps = L::Highest(top) / 127.0f;
+    const float highest = L::Highest(top);
+    const bool finite = highest - highest == 0.0f;
+    const float steps = highest / 127.0f;
     const float scale = steps > kHeadSmallestScale ? steps : kHeadSmallestScale;
-    const F inverse = L::Set(mark == mark ? 1.0f / scale : 0.0f);
+    const F inverse = L::Set(finite ? 1.0f / scale : 0.0f);
     for (int c = 0; c < columns; c += kLanes) {
       const int n = Least(columns - c, kLanes);
       L::StoreBytes(q + c, L::Mul(Columns(x + c, n), inverse), 128, n);
     }
     for (int c = columns; c < Padded(columns, kInt8Inputs); ++c) q[c] = 128;
-    return mark == mark ? scale : mark;
+    return finite ? scale : __builtin_nanf("");
   }
 
   // The keys as they lie, or widened to `wide`.
@@ -211,14 +210,10 @@ struct Int8AttentionKernel : private KernelParts<L> {
   // scale are to be multiplied by, and in `start` -128 times the sum of a query's bytes.
   template <int kStride>
   static F QuantizeQueries(const float* columns, int count, int* queries, I* start) {
-    F top = L::Zero(), marks = L::Zero();
-    for (int c = 0; c < count; ++c) {
-      const F v = L::Load(columns + c * kStride);
-      top = L::Max(L::Abs(v), top);
-      marks = L::Fma(v, L::Zero(), marks);
-    }
+    F top = L::Zero();  // a NaN stays
+    for (int c = 0; c < count; ++c) top = L::TotalMax(top, L::Abs(L::Load(columns + c * kStride)));
     const F smallest = L::Set(0x1p-100f);  // below, 127 / top would overflow
-    const F inverse = L::SelectLess(top, smallest, L::Zero(), L::Div(L::Set(127.0f), L::Max(top, smallest)));
+    const F inverse = L::SelectLess(smallest, top, L::Div(L::Set(127.0f), top), L::Zero());
     I sum = L::ZeroInts();
     for (int c = 0; c < count; c += kDeep) {
       I numbers[kDeep];
@@ -231,8 +226,8 @@ struct Int8AttentionKernel : private KernelParts<L> {
       L::StoreInts(queries + c / kDeep * kStride, Join(numbers));
     }
     *start = L::MulInts(sum, L::SetInts(-128));
-    // `marks` are zeros, or NaN.
-    const F scale = L::Add(L::Div(top, L::Set(127.0f)), marks);
+    const F mark = L::Sub(top, top);  // of a NaN and an infinity NaN
+    const F scale = L::Add(L::Div(top, L::Set(127.0f)), mark);
     constexpr float kLog2E = 0x1.715476p+0f;
     return L::Mul(scale, L::Set(kLog2E / RootOf(count)));
   }

@@ -239,7 +239,7 @@ TEST_P(Int8Attention, TakesRowsOfZeros) {
 }
 
 TEST_P(Int8Attention, ShowsWhatIsNoNumber) {
-  for (const float bad : {kNaN, kInfinity, -kInfinity}) {
+  for (const float bad : {kNaN, -kNaN, kInfinity, -kInfinity}) {
     Head query(20, 16, 9);
     query.q[3 * 16 + 5] = bad;
     const std::vector<float> out = query.Run(kernels());

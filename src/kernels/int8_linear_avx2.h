@@ -35,21 +35,17 @@ struct Int8LinearAvx2 : private KernelParts<L> {
     alignas(64) unsigned char prepared[kPreparedBytes];
     int starts[kRowBlock], zero_points[kRowBlock];
     for (int first = 0; first < a.rows; first += block) {
-      Int8LinearArgs part = a;
-      part.rows = a.rows - first < block ? a.rows - first : block;
-      part.scales += first;
-      part.zero_points = zero_points;
-      if (part.residual != nullptr) part.residual += first * a.residual_stride;
-      part.out += first * a.out_stride;
+      const Int8LinearArgs part =
+          Int8LinearKernel<L>::RowsFrom(a, first, Least(a.rows - first, block), 128, zero_points);
       for (int r = 0; r < part.rows; ++r) {
-        starts[r] = Prepare(a.q + (first + r) * a.q_stride, inputs, prepared + r * stride);
-        zero_points[r] = a.zero_points[first + r] - 128;
+        starts[r] = Prepare(part.q + r * a.q_stride, inputs, prepared + r * stride);
       }
       Panels(part, {prepared, stride, starts}, inputs);
     }
   }
 
  private:
+  using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
   struct Rows {

@@ -22,26 +22,52 @@ struct Int8LinearKernel : private KernelParts<L> {
   // Rows that stay in the second-level cache while all of the weights pass by.
   static constexpr int kRowBlock = 64;
 
+  // Some rows at a time: what is a chain for one of them, from its range to its steps, goes on beside that of the others.
   static void QuantizeRows(const QuantizeRowsArgs& a) {
-    for (int row = 0; row < a.rows; ++row) {
-      QuantizeRow(a.x + row * a.x_stride, a.multipliers, a.inputs, a.q + row * a.q_stride, a.scales + row,
-                  a.zero_points + row);
+    for (int first = 0; first < a.rows; first += kQuantized) {
+      const int rows = Least(a.rows - first, kQuantized);
+      const float* const x = a.x + first * a.x_stride;
+      Span spans[kQuantized];
+      Steps steps[kQuantized];
+      for (int r = 0; r < rows; ++r) spans[r] = SpanOf(x + r * a.x_stride, a.multipliers, a.inputs);
+      for (int r = 0; r < rows; ++r) {
+        steps[r] = StepsOf(spans[r]);
+        a.scales[first + r] = steps[r].scale;
+        a.zero_points[first + r] = steps[r].zero_point;
+      }
+      for (int r = 0; r < rows; ++r) {
+        ToBytes(x + r * a.x_stride, a.multipliers, a.inputs, steps[r], a.q + (first + r) * a.q_stride);
+      }
     }
   }
 
   static void Run(const Int8LinearArgs& a) {
     constexpr int kColumns = L::kInt8Blocks * kLanes;
+    int zero_points[kRowBlock];
     for (int first = 0; first < a.rows; first += kRowBlock) {
-      const int end = first + kRowBlock < a.rows ? first + kRowBlock : a.rows;
+      const Int8LinearArgs block = RowsFrom(a, first, Least(a.rows - first, kRowBlock), 0, zero_points);
       int output = 0;
       for (; output + kColumns <= Padded(a.weights.outputs, kLanes); output += kColumns) {
-        Panel<L::kInt8Blocks>(a, first, end, output);
+        Panel<L::kInt8Blocks>(block, output);
       }
-      for (; output < a.weights.outputs; output += kLanes) Panel<1>(a, first, end, output);
+      for (; output < a.weights.outputs; output += kLanes) Panel<1>(block, output);
     }
   }
 
-  // From sums [rows, blocks, 16] to out. One copy for all tiles; amx_linear_kernel.h ends here too.
+  // Some rows as Finish takes them, with their zero points, less `shift`, in an array of the caller's.
+  static Int8LinearArgs RowsFrom(const Int8LinearArgs& a, int first, int rows, int shift, int* zero_points) {
+    Int8LinearArgs part = a;
+    part.q += first * a.q_stride;
+    part.scales += first;
+    for (int r = 0; r < rows; ++r) zero_points[r] = L::ZeroPoint(a.zero_points[first + r] - shift);
+    part.zero_points = zero_points;
+    if (part.residual != nullptr) part.residual += first * a.residual_stride;
+    part.out += first * a.out_stride;
+    part.rows = rows;
+    return part;
+  }
+
+  // From sums [rows, blocks, 16] of RowsFrom's rows to out. One copy for all tiles; amx_linear_kernel.h ends here too.
   [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
                                        const int* sums) {
     for (int c = 0; c < blocks; ++c) {
@@ -56,79 +82,105 @@ struct Int8LinearKernel : private KernelParts<L> {
   }
 
  private:
+  using KernelParts<L>::Columns;
   using KernelParts<L>::ForEach;
+  using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
   // N rows of 16 columns, whose sums lie `stride` ints apart.
   template <int N>
   static void FinishRows(const Int8LinearArgs& a, int row, int column, const int* sums, int stride) {
     using Wide = WideLanes<L, N>;
-    const int n = a.weights.outputs - column < kLanes ? a.weights.outputs - column : kLanes;
+    const int n = Least(a.weights.outputs - column, kLanes);
     const typename L::ColumnSums column_sums = L::LoadColumnSums(a.weights.column_sums + column);
-    const F scales = L::Load(a.weights.scales + column);
+    const F column_scales = L::Load(a.weights.scales + column);
     const F bias = a.weights.bias == nullptr ? L::Zero() : L::Load(a.weights.bias + column);
-    float* out = a.out + column;
+    const int* const zero_points = a.zero_points + row;
+    const float* const scales = a.scales + row;
     typename Wide::F x;
 #pragma GCC unroll 8
     for (int r = 0; r < N; ++r) {
-      const I exact = L::SubZeroPoint(L::LoadInts(sums + r * stride), a.zero_points[row + r], column_sums);
-      x.v[r] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(a.scales[row + r]), scales), bias);
+      const I exact = L::SubZeroPoint(L::LoadInts(sums + r * stride), zero_points[r], column_sums);
+      x.v[r] = L::Fma(L::ToFloats(exact), L::Mul(L::Set(scales[r]), column_scales), bias);
     }
     if (a.epilogue == Epilogue::kGelu) x = LanesMath<Wide>::CoarseGelu(x);
+    if (a.residual != nullptr) {
+      const unsigned long apart = a.residual_stride;
+      const float* const residual = a.residual + row * apart + column;
 #pragma GCC unroll 8
-    for (int r = 0; r < N; ++r) {
-      if (a.residual != nullptr) {
-        x.v[r] = L::Add(x.v[r], L::LoadFirst(a.residual + (row + r) * a.residual_stride + column, n));
-      }
-      L::StoreFirst(out + (row + r) * a.out_stride, x.v[r], n);
+      for (int r = 0; r < N; ++r) x.v[r] = L::Add(x.v[r], Columns(residual + r * apart, n));
+    }
+    const unsigned long apart = a.out_stride;
+    float* const out = a.out + row * apart + column;
+    if (n == kLanes) {
+#pragma GCC unroll 8
+      for (int r = 0; r < N; ++r) L::Store(out + r * apart, x.v[r]);
+    } else {
+#pragma GCC unroll 8
+      for (int r = 0; r < N; ++r) L::StoreFirst(out + r * apart, x.v[r], n);
     }
   }
 
-  static void QuantizeRow(const float* x, const float* multipliers, int inputs, unsigned char* q, float* scale_out,
-                          int* zero_point_out) {
-    const auto multiplied = [&](int i, int n) {
-      return n == kLanes ? L::Mul(L::Load(x + i), L::Load(multipliers + i))
-                         : L::Mul(L::LoadFirst(x + i, n), L::LoadFirst(multipliers + i, n));
-    };
+  // --- Rows into bytes ---
+
+  static constexpr int kQuantized = 4;  // rows that stay in the first-level cache from one loop to the next
+
+  struct Span {
+    float low, high;  // NaN where the row has one of that sign
+  };
+  struct Steps {
+    float scale, inverse;
+    int zero_point;
+  };
+
+  static F Multiplied(const float* x, const float* multipliers, int n) {
+    return L::Mul(Columns(x, n), Columns(multipliers, n));
+  }
+
+  static Span SpanOf(const float* x, const float* multipliers, int inputs) {
     // Several of each, or every step would wait for the one before; no order of them can change a bit.
     constexpr int kChains = L::kWide;
-    F low[kChains], high[kChains], marks[kChains];  // v * 0 is NaN for a NaN and an infinity
-    for (int c = 0; c < kChains; ++c) low[c] = high[c] = marks[c] = L::Zero();
+    F low[kChains], high[kChains];
+#pragma GCC unroll 4
+    for (int c = 0; c < kChains; ++c) {
+      low[c] = L::Set(-0.0f);
+      high[c] = L::Zero();
+    }
     const auto take = [&](int c, F v) {
-      low[c] = L::Min(v, low[c]);
-      high[c] = L::Max(v, high[c]);
-      marks[c] = L::Fma(v, L::Zero(), marks[c]);
+      low[c] = L::TotalMin(low[c], v);
+      high[c] = L::TotalMax(high[c], v);
     };
     int first = 0;
     for (; first + kChains * kLanes <= inputs; first += kChains * kLanes) {
 #pragma GCC unroll 4
-      for (int c = 0; c < kChains; ++c) take(c, multiplied(first + c * kLanes, kLanes));
+      for (int c = 0; c < kChains; ++c)
+        take(c, Multiplied(x + first + c * kLanes, multipliers + first + c * kLanes, kLanes));
     }
-    for (; first + kLanes <= inputs; first += kLanes) take(0, multiplied(first, kLanes));
-    if (first < inputs) take(0, multiplied(first, inputs - first));
+    for (; first < inputs; first += kLanes) {
+      take(0, Multiplied(x + first, multipliers + first, Least(inputs - first, kLanes)));
+    }
+#pragma GCC unroll 4
     for (int c = 1; c < kChains; ++c) {
-      low[0] = L::Min(low[c], low[0]);
-      high[0] = L::Max(high[c], high[0]);
-      marks[0] = L::Add(marks[c], marks[0]);
+      low[0] = L::TotalMin(low[0], low[c]);
+      high[0] = L::TotalMax(high[0], high[c]);
     }
-    const float lowest = L::Lowest(low[0]);
-    const float range = L::Highest(high[0]) - lowest;
-    const float mark = L::Sum(marks[0]);
-    float scale = 0.0f;
-    float inverse = 0.0f;
-    int zero_point = 0;
-    if (mark != mark) {
-      scale = mark;
-    } else if (range >= kInt8SmallestRange) {
-      scale = range / 255.0f;
-      inverse = 255.0f / range;
-      zero_point = Round(-lowest / scale);
-    }
-    ForEach(inputs,
-            [&](int i, int n) { L::StoreBytes(q + i, L::Mul(multiplied(i, n), L::Set(inverse)), zero_point, n); });
-    for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(zero_point);
-    *scale_out = scale;
-    *zero_point_out = zero_point;
+    return {L::Lowest(low[0]), L::Highest(high[0])};
+  }
+
+  static Steps StepsOf(Span span) {
+    if (!(span.high - span.high == 0.0f && span.low - span.low == 0.0f)) return {__builtin_nanf(""), 0.0f, 0};
+    const float range = span.high - span.low;
+    if (range < kInt8SmallestRange) return {0.0f, 0.0f, 0};
+    const float scale = range / 255.0f;
+    return {scale, 255.0f / range, Round(-span.low / scale)};
+  }
+
+  static void ToBytes(const float* x, const float* multipliers, int inputs, Steps steps, unsigned char* q) {
+    const F inverse = L::Set(steps.inverse);
+    ForEach(inputs, [&](int i, int n) {
+      L::StoreBytes(q + i, L::Mul(Multiplied(x + i, multipliers + i, n), inverse), steps.zero_point, n);
+    });
+    for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(steps.zero_point);
   }
 
   // To even, and no more than 255: 0 <= x, which a rounding may have left above 255.
@@ -146,25 +198,27 @@ struct Int8LinearKernel : private KernelParts<L> {
 
     void Fetch() {
       __builtin_prefetch(next, 0, 2);  // the second level: in the first the panel itself needs the room
-      for (long line = kLine; line < bytes_a_step; line += kLine) __builtin_prefetch(next + line, 0, 2);
+      if (bytes_a_step > kLine) [[unlikely]] {
+        for (long line = kLine; line < bytes_a_step; line += kLine) __builtin_prefetch(next + line, 0, 2);
+      }
       next += bytes_a_step;
     }
   };
 
-  // C blocks of outputs for the rows [first, end).
+  // C blocks of outputs for all rows.
   template <int C>
-  static void Panel(const Int8LinearArgs& a, int first, int end, int output) {
+  static void Panel(const Int8LinearArgs& a, int output) {
     const long inputs = Padded(a.weights.inputs, kInt8Inputs);
     const int after = output + C * kLanes < a.weights.outputs ? output + C * kLanes : 0;
-    const long tiles = (end - first + L::kInt8Rows - 1) / L::kInt8Rows;
+    const long tiles = (a.rows + L::kInt8Rows - 1) / L::kInt8Rows;
     Ahead ahead = {reinterpret_cast<const char*>(a.weights.packed) + after * inputs,
                    (C * kLanes * kInt8Inputs + tiles - 1) / tiles};
-    int row = first;
-    for (; row + L::kInt8Rows <= end; row += L::kInt8Rows) {
+    int row = 0;
+    for (; row + L::kInt8Rows <= a.rows; row += L::kInt8Rows) {
       Tile<L::kInt8Rows, C>(a, row, output, ahead);
       ahead.next += inputs / kInt8Inputs * ahead.bytes_a_step;
     }
-    LastTile<L::kInt8Rows - 1, C>(a, row, end - row, output, ahead);
+    LastTile<L::kInt8Rows - 1, C>(a, row, a.rows - row, output, ahead);
   }
 
   // The tile of exactly `rows` rows, at most R.
@@ -180,21 +234,26 @@ struct Int8LinearKernel : private KernelParts<L> {
   }
 
   template <int R, int C>
-  static void Tile(const Int8LinearArgs& a, int row, int output, Ahead ahead) {
+  [[gnu::noinline]] static void Tile(const Int8LinearArgs& a, int row, int output, Ahead ahead) {
     const unsigned long inputs = static_cast<unsigned long>(Padded(a.weights.inputs, kInt8Inputs));
-    const unsigned char* q = a.q + row * a.q_stride;
-    const signed char* w = a.weights.packed + output * inputs;
+    const unsigned long stride = a.q_stride;
     const unsigned long block = kLanes * inputs;
+    // Rows in fours: an address has a base, a stride and 1, 2, 4 or 8 of it, so that two bases and three strides reach
+    // eight rows. With a pointer for each the loop runs out of registers.
+    const unsigned char* q = a.q + row * stride;
+    const unsigned char* fifth = q + 4 * stride;
+    const unsigned char* const end = q + inputs;
+    const signed char* w = a.weights.packed + output * inputs;
     I sums[R][C];
     for (int r = 0; r < R; ++r) {
       for (int c = 0; c < C; ++c) sums[r][c] = L::ZeroInts();
     }
-    for (unsigned long k = 0; k < inputs; k += kInt8Inputs) {
+    for (; q != end; q += kInt8Inputs, fifth += kInt8Inputs, w += kInt8Inputs * kLanes) {
       typename L::Weights weights[C];
-      for (int c = 0; c < C; ++c) weights[c] = L::LoadWeights(w + c * block + k * kLanes);
+      for (int c = 0; c < C; ++c) weights[c] = L::LoadWeights(w + c * block);
       ahead.Fetch();
       for (int r = 0; r < R; ++r) {
-        const typename L::Inputs four = L::LoadInputs(q + r * a.q_stride + k);
+        const typename L::Inputs four = L::LoadInputs((r < 4 ? q : fifth) + r % 4 * stride);
         for (int c = 0; c < C; ++c) sums[r][c] = L::Dot(sums[r][c], four, weights[c]);
       }
     }

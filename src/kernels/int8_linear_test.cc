@@ -98,7 +98,7 @@ TEST_P(Int8Rows, GiveZerosForZerosAndForWhatIsAlmostZero) {
 }
 
 TEST_P(Int8Rows, MarkRowsThatHoldNoNumbers) {
-  for (float value : {std::nanf(""), kInf, -kInf}) {
+  for (float value : {std::nanf(""), -std::nanf(""), kInf, -kInf}) {
     for (int position : {0, 15, 16, 36}) {
       std::vector<float> x = Random(1).Floats(3 * 37);
       x[37 + position] = value;

@@ -12,7 +12,10 @@ struct Avx2Lanes {
   struct I {
     __m256i low, high;
   };
-  using ColumnSums = I;
+  // Parts of 7 and of 16 bits, which are multiplied by -zero_point and -128 * zero_point: vpmaddwd adds the two.
+  struct ColumnSums {
+    I parts;
+  };
 
   static constexpr int kQueryVectors = 1;
   static constexpr int kKeyTile = 6, kKeySmall = 2;
@@ -67,18 +70,15 @@ struct Avx2Lanes {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  static float Highest(F x) {
-    const __m256 eight = _mm256_max_ps(x.low, x.high);
-    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  // Bits without a sign are in the order of the numbers, those with one as unsigned integers in the order of their sizes.
+  static F TotalMax(F a, F b) {
+    return Floats({_mm256_max_epi32(Bits(a).low, Bits(b).low), _mm256_max_epi32(Bits(a).high, Bits(b).high)});
   }
-  static float Lowest(F x) {
-    const __m256 eight = _mm256_min_ps(x.low, x.high);
-    const __m128 four = _mm_min_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
+  static F TotalMin(F a, F b) {
+    return Floats({_mm256_max_epu32(Bits(a).low, Bits(b).low), _mm256_max_epu32(Bits(a).high, Bits(b).high)});
   }
+  static float Highest(F x) { return Last(x); }
+  static float Lowest(F x) { return Last(x); }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
   static F LoadHalf(const unsigned short* p) {
@@ -105,9 +105,16 @@ struct Avx2Lanes {
   static I AddInts(I a, I b) { return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)}; }
   static I SubInts(I a, I b) { return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)}; }
   static I MulInts(I a, I b) { return {_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)}; }
-  static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
+  static ColumnSums LoadColumnSums(const int* p) {
+    const I sums = LoadInts(p);
+    return {{PartsHalf(sums.low), PartsHalf(sums.high)}};
+  }
+  static int ZeroPoint(int zero_point) {
+    return static_cast<int>((static_cast<unsigned>(-zero_point) & 0xffff) | static_cast<unsigned>(-128 * zero_point)
+                                                                                << 16);
+  }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
-    return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+    return DotDeep(sum, SetInts(zero_point), column_sums.parts);
   }
   static I DotDeep(I sum, I u, I s) {
     return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(u.low, s.low)),
@@ -158,6 +165,19 @@ struct Avx2Lanes {
   }
 
  private:
+  static I Bits(F x) { return {_mm256_castps_si256(x.low), _mm256_castps_si256(x.high)}; }
+  static F Floats(I x) { return {_mm256_castsi256_ps(x.low), _mm256_castsi256_ps(x.high)}; }
+  // Of numbers of one sign the one whose bits are largest.
+  static float Last(F x) {
+    const __m256i eight = _mm256_max_epu32(Bits(x).low, Bits(x).high);
+    const __m128i four = _mm_max_epu32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i two = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epu32(two, _mm_shuffle_epi32(two, 0xb1))));
+  }
+  static __m256i PartsHalf(__m256i sums) {
+    const __m256i low = _mm256_and_si256(sums, _mm256_set1_epi32(0x7f));
+    return _mm256_or_si256(low, _mm256_slli_epi32(_mm256_srai_epi32(sums, 7), 16));
+  }
   static __m256 ExponentHalf(__m256 x, __m256* mantissa) {
     const __m256i bits = _mm256_castps_si256(x);
     const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);  // sqrt(1/2)

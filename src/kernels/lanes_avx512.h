@@ -12,7 +12,11 @@ template <typename Self>
 struct Avx512LanesBase {
   using F = __m512;
   using I = __m512i;
-  using ColumnSums = I;
+  // Parts of 7 and of 16 bits, which are multiplied by -zero_point and -128 * zero_point: a sum of two products of 16-bit
+  // numbers takes one operation.
+  struct ColumnSums {
+    I parts;
+  };
 
   static constexpr int kQueryVectors = 2;
   static constexpr int kKeyTile = 12, kKeySmall = 4;
@@ -51,8 +55,15 @@ struct Avx512LanesBase {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  static float Highest(F x) { return _mm512_reduce_max_ps(x); }
-  static float Lowest(F x) { return _mm512_reduce_min_ps(x); }
+  // Bits without a sign are in the order of the numbers, those with one as unsigned integers in the order of their sizes.
+  static F TotalMax(F a, F b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+  }
+  static F TotalMin(F a, F b) {
+    return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+  }
+  static float Highest(F x) { return __builtin_bit_cast(float, _mm512_reduce_max_epi32(_mm512_castps_si512(x))); }
+  static float Lowest(F x) { return __builtin_bit_cast(float, _mm512_reduce_max_epu32(_mm512_castps_si512(x))); }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
   static F LoadHalf(const unsigned short* p) {
@@ -69,9 +80,14 @@ struct Avx512LanesBase {
   static I AddInts(I a, I b) { return _mm512_add_epi32(a, b); }
   static I SubInts(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I MulInts(I a, I b) { return _mm512_mullo_epi32(a, b); }
-  static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
-  static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
-    return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
+  static ColumnSums LoadColumnSums(const int* p) {
+    const I sums = LoadInts(p);
+    const I low = _mm512_and_si512(sums, SetInts(0x7f));
+    return {_mm512_or_si512(low, _mm512_slli_epi32(_mm512_srai_epi32(sums, 7), 16))};
+  }
+  static int ZeroPoint(int zero_point) {
+    return static_cast<int>((static_cast<unsigned>(-zero_point) & 0xffff) | static_cast<unsigned>(-128 * zero_point)
+                                                                                << 16);
   }
   static I JoinTwo(I a, I b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)); }
   static I LoadBytes(const unsigned char* p, int n, int offset) {
@@ -149,6 +165,9 @@ struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
     return {_mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(bytes, 8)};
   }
   static I Dot(I sum, Inputs q, Weights w) { return DotDeep(DotDeep(sum, q.even, w.even), q.odd, w.odd); }
+  static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
+    return DotDeep(sum, SetInts(zero_point), column_sums.parts);
+  }
   static I DotDeep(I sum, I u, I s) { return _mm512_add_epi32(sum, _mm512_madd_epi16(u, s)); }
 };
 

@@ -21,19 +21,9 @@ struct Avx512VnniLanesBase : Avx512LanesBase<Self> {
     __builtin_memcpy(&four, p, sizeof(four));
     return _mm512_set1_epi32(four);
   }
-  // Parts of 7 and of 16 bits, which vpdpwssd multiplies by a zero point and 128 times it: one operation for three.
-  struct ColumnSums {
-    I parts;
-  };
-  static ColumnSums LoadColumnSums(const int* p) {
-    const I sums = _mm512_loadu_si512(p);
-    const I low = _mm512_and_si512(sums, _mm512_set1_epi32(0x7f));
-    return {_mm512_or_si512(low, _mm512_slli_epi32(_mm512_srai_epi32(sums, 7), 16))};
-  }
+  using ColumnSums = typename Avx512LanesBase<Self>::ColumnSums;
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
-    const unsigned parts =
-        (static_cast<unsigned>(-zero_point) & 0xffff) | (static_cast<unsigned>(-128 * zero_point) << 16);
-    return _mm512_dpwssd_epi32(sum, _mm512_set1_epi32(static_cast<int>(parts)), column_sums.parts);
+    return _mm512_dpwssd_epi32(sum, _mm512_set1_epi32(zero_point), column_sums.parts);
   }
   static I Dot(I sum, Inputs q, Weights w) { return _mm512_dpbusd_epi32(sum, q, w); }
   static I DotDeep(I sum, I u, I s) { return _mm512_dpbusd_epi32(sum, u, s); }

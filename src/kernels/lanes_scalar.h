@@ -3,13 +3,18 @@
 // A kernel sees only these operations. Their contract, on every instruction set:
 //   Fma                rounds once
 //   Max, Min           a > b ? a : b and a < b ? a : b, so that the second operand wins where one is NaN
-//   Highest, Lowest    of all lanes, none of which is NaN
+//   TotalMax(a, b)     the later one in IEEE 754's totalOrder, which has a NaN beyond the infinity of its sign; a has no
+//                      sign
+//   TotalMin(a, b)     the earlier one; a has a sign
+//   Highest, Lowest    TotalMax and TotalMin of all lanes
 //   Sum                ((lanes 0-7 + 8-15) -> 8, 4, 2, 1) halves added onto halves
 //   Load..             from any address: files promise no alignment
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
 //   LoadHalf           float16, widened exactly; LoadHalfFirst as LoadFirst
 //   Dot(sum, q, w)     sum[l] + q[0] * w[4 l] + .. + q[3] * w[4 l + 3], exact; q is LoadInputs of 4 unsigned bytes,
 //                      w is LoadWeights of 64 signed ones; on AVX2 int8_linear_avx2.h stands in its place
+//   SubZeroPoint(sum, z, c)   sum - zero_point * column_sums; z is ZeroPoint(zero_point) with -128 <= zero_point <= 255, c
+//                      is LoadColumnSums of sums that have at most 22 bits beside their sign
 //   AddInts, SubInts, MulInts   modulo 2^32
 //   DotDeep(sum, u, s) sum[l] + the products of the kDeep numbers that lie side by side in lane l, exact modulo 2^32:
 //                      two signed of 16 bits, or four bytes of which the u have no sign
@@ -109,16 +114,14 @@ struct ScalarLanes {
     }
     return x.v[0];
   }
-  static float Highest(F x) {
-    float highest = x.v[0];
-    for (float value : x.v) highest = value > highest ? value : highest;
-    return highest;
+  static F TotalMax(F a, F b) {
+    return Each([&](int i) { return Bits(b.v[i]) > Bits(a.v[i]) && Bits(b.v[i]) < kSign ? b.v[i] : a.v[i]; });
   }
-  static float Lowest(F x) {
-    float lowest = x.v[0];
-    for (float value : x.v) lowest = value < lowest ? value : lowest;
-    return lowest;
+  static F TotalMin(F a, F b) {
+    return Each([&](int i) { return Bits(b.v[i]) > Bits(a.v[i]) ? b.v[i] : a.v[i]; });
   }
+  static float Highest(F x) { return Last(x); }
+  static float Lowest(F x) { return Last(x); }
   static float Sqrt(float x) { return __builtin_sqrtf(x); }
   static constexpr unsigned kRootHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
 
@@ -189,8 +192,8 @@ struct ScalarLanes {
     }
     return n;
   }
-  // sum - zero_point * column_sums; zero points from -128 to 255.
   static ColumnSums LoadColumnSums(const int* p) { return LoadInts(p); }
+  static int ZeroPoint(int zero_point) { return zero_point; }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
     return SubInts(sum, MulInts(SetInts(zero_point), column_sums));
   }
@@ -215,6 +218,14 @@ struct ScalarLanes {
   }
 
  private:
+  static constexpr unsigned kSign = 0x80000000u;
+  static unsigned Bits(float x) { return __builtin_bit_cast(unsigned, x); }
+  // Of numbers of one sign the one whose bits are largest.
+  static float Last(F x) {
+    float last = x.v[0];
+    for (float value : x.v) last = Bits(value) > Bits(last) ? value : last;
+    return last;
+  }
   template <typename T>
   static T Read(const T* p) {
     T value;
