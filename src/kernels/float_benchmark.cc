@@ -1,4 +1,4 @@
-// Times the float kernels of the best instruction set on one thread, after checking their bits against the scalar
+// Times the float kernels and attention over bytes of the best instruction set on one thread, after checking their bits against the scalar
 // reference. Linear walks the matrices of several layers in turn, as a model does: one alone would stay in the
 // second-level cache.
 #include <benchmark/benchmark.h>
@@ -32,6 +32,7 @@ struct Attention {
   }
 
   void Run(const KernelTable& kernels) const { RunAll(AttentionTasks(kernels, args)); }
+  void RunOverBytes(const KernelTable& kernels) const { RunAll(Int8AttentionTasks(kernels, args)); }
 
   std::vector<int32_t> offsets = {0};
   std::vector<float> qkv, out;
@@ -106,6 +107,25 @@ BENCHMARK(BM_Attention)
     ->Args({1, 16, 12, 64, 0})
     ->Args({1, 128, 12, 64, 0})
     ->Args({1, 512, 12, 64, 0});
+
+// Arguments: sequences, tokens of each, heads, head size. Turns keys and values into bytes as well.
+void BM_Int8Attention(benchmark::State& state) {
+  const std::vector<int> lengths(static_cast<size_t>(state.range(0)), static_cast<int>(state.range(1)));
+  Attention work(lengths, static_cast<int>(state.range(2)), static_cast<int>(state.range(3)));
+  work.RunOverBytes(Kernels(IsaLevel::kScalar));
+  const std::vector<float> expected = work.out;
+  work.RunOverBytes(BestKernels());
+  if (DifferentBits(work.out, expected) != 0) return state.SkipWithError("attention differs from the scalar reference");
+  for (auto _ : state) {
+    work.RunOverBytes(BestKernels());
+    benchmark::ClobberMemory();
+  }
+  ReportRates(state, work.flops, work.offsets.back());
+}
+BENCHMARK(BM_Int8Attention)
+    ->ArgNames({"B", "T", "heads", "head_size"})
+    ->ArgsProduct({{1}, {16, 39, 128, 256}, {12}, {32, 64}})
+    ->Args({16, 39, 12, 32});
 
 // Arguments: rows, inputs, outputs.
 void BM_Linear(benchmark::State& state) {

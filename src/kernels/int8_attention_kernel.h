@@ -246,9 +246,13 @@ struct Int8AttentionKernel : private KernelParts<L> {
   static void ScoreTile(const Int8AttentionArgs& a, const Sequence& s, int token, int lane, const F* factors,
                         const I* starts, F* highest) {
     const long key_stride = RowBytes(a.head_size) * kDeepBytes;
-    const unsigned char* keys = s.keys + token * key_stride;
+    // Keys in fours, as the rows of int8_linear_kernel.h.
+    const unsigned char* fours[(N + 3) / 4];
+    for (int n = 0; n < N; n += 4) fours[n / 4] = s.keys + (token + n) * key_stride;
     const int* queries = s.queries + lane;
+    // With every index known, or the sums would live in memory all along.
     I sums[N][M];
+#pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
       for (int m = 0; m < M; ++m) sums[n][m] = starts[m];
     }
@@ -256,15 +260,18 @@ struct Int8AttentionKernel : private KernelParts<L> {
     for (int g = 0; g < groups; ++g) {
       I q[M];
       for (int m = 0; m < M; ++m) q[m] = L::LoadInts(queries + g * kStride + m * kLanes);
+#pragma GCC unroll 16
       for (int n = 0; n < N; ++n) {
-        const I key = L::SetInts(Group(keys + n * key_stride + 4 * g));
+        const I key = L::SetInts(Group(fours[n / 4] + n % 4 * key_stride + 4 * g));
         for (int m = 0; m < M; ++m) sums[n][m] = L::DotDeep(sums[n][m], key, q[m]);
       }
     }
     float* out = s.scores + static_cast<long>(token) * kStride + lane;
+#pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
       const F scale = L::Set(a.keys.scales[token + n]);
       const F log = L::Set(s.logs[token + n]);
+#pragma GCC unroll 2
       for (int m = 0; m < M; ++m) {
         const F score = L::Fma(L::ToFloats(sums[n][m]), L::Mul(factors[m], scale), log);
         highest[m] = L::Max(highest[m], score);
@@ -328,13 +335,13 @@ struct Int8AttentionKernel : private KernelParts<L> {
   template <int kStride, int M, int N>
   static void Results(const Int8AttentionArgs& a, const Sequence& s, int lane, int column, const F* inverses) {
     I sums[N][M];
+#pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
       for (int m = 0; m < M; ++m) sums[n][m] = L::ZeroInts();
     }
     const int* weights = s.weights + lane;
     const int* values = s.values + column;
-#pragma GCC unroll 2
-    for (int t = 0; t < a.tokens; t += kDeep) {
+    const auto step = [&] {
       I w[M];
       for (int m = 0; m < M; ++m) w[m] = L::LoadInts(weights + m * kLanes);
       for (int n = 0; n < N; ++n) {
@@ -343,9 +350,17 @@ struct Int8AttentionKernel : private KernelParts<L> {
       }
       weights += kStride;
       values += s.value_stride;
+    };
+    if constexpr (L::kValueSteps == 2) {
+#pragma GCC unroll 2
+      for (int t = 0; t < a.tokens; t += kDeep) step();
+    } else {
+      for (int t = 0; t < a.tokens; t += kDeep) step();
     }
     float* out = s.columns + column * kStride + lane;
+#pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 2
       for (int m = 0; m < M; ++m)
         L::Store(out + n * kStride + m * kLanes, L::Mul(L::ToFloats(sums[n][m]), inverses[m]));
     }

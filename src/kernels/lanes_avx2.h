@@ -21,7 +21,7 @@ struct Avx2Lanes {
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
-  static constexpr int kDeep = 2, kValueTile = 4;
+  static constexpr int kDeep = 2, kValueTile = 4, kValueSteps = 2;
   static constexpr int kWide = 2;
   static constexpr int kInt8Finished = kWide;
 

@@ -22,7 +22,7 @@ struct Avx512LanesBase {
   static constexpr int kKeyTile = 12, kKeySmall = 4;
   static constexpr int kRowTile = 12, kRowSmall = 4, kRowColumns = 2;
   static constexpr int kLinearRows = 4, kLinearOutputs = 6;
-  static constexpr int kValueTile = 8;
+  static constexpr int kValueTile = 8, kValueSteps = 1;
   static constexpr int kWide = 4;
   static constexpr int kInt8Finished = 8;  // a chain of four operations' latency, two started a cycle
 
