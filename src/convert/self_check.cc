@@ -17,11 +17,10 @@ namespace {
 // Every token here delays each start: no more texts than show the tokeniser's and the kernels' paths.
 constexpr std::string_view kTexts[] = {
     "I love this!",
-    "What a waste of two hours.",
     "Caf\u00e9 No. 3: cr\u00e8me br\u00fbl\u00e9e 10/10, \u00a34.50 well spent \U0001F60D",
-    "We had been putting off this trip for years, and I am glad we finally went. The hotel was nothing special, but "
-    "the "
-    "people at the front desk remembered our names and found us a doctor at midnight when my son had a fever.",
+    "We had put off this trip for years and are glad we went: at the front desk they found us a doctor at midnight "
+    "when my "
+    "son had a fever.",
 };
 
 absl::StatusOr<std::vector<float>> LogitsOf(const ClassifierSpec& spec, EncoderWeights& weights,
