@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The speed bars: each row against its peers and the hardware in one run, and judged. Writes docs/speed.md.
+"""The speed bars: each row against its peers and the hardware in one run, and judged. Writes docs/speed.md, or --page.
 
     bench/bars.py [--resume] [--only REGEX] [--prepare] [--quick] [--report-only] [--minutes 40] [--build build/release]
+                  [--page docs/speed.md]
 
 Works as bench/run.py does, whose sides, environments and models it uses: every stage is a process of its own on the same
 cores, checked before it counts, and kept in build/bench/bars, a file a stage. --resume runs the stages that are missing or
@@ -91,6 +92,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--only", metavar="REGEX", help="the stages whose name matches, such as \"http minilm\"")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs" / "speed.md", help="a page of another CPU's beside that")
     for flag in ("--resume", "--prepare", "--quick", "--report-only"):
         parser.add_argument(flag, action="store_true")
     arguments = parser.parse_args()
@@ -101,7 +103,7 @@ def main():
         measure_all(arguments, results, found)
     if arguments.prepare:
         return 0
-    target = WORK / "quick" / "speed.md" if arguments.quick else ROOT / "docs" / "speed.md"
+    target = WORK / "quick" / "speed.md" if arguments.quick else arguments.page.resolve()
     target.parent.mkdir(exist_ok=True)
     configs = {model: json.loads((WORK / "models" / model / "config.json").read_text()) for model in MODELS}
     rows = bars_report.write(found, json.loads((results / "machine.json").read_text()), configs, target)

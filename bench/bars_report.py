@@ -23,7 +23,7 @@ never below the peer's own speed.
 Tokens in, logits out, in one process, the same ids for everybody. Bars: ONNX Runtime {ort} x at each length and {mean} x as
 geometric mean (a length met by the bound counts at its bar); OpenVINO 1.3 x up to 64 tokens and 1.1 x above, 1.8 x where there is AMX.
 
-![ratios of one text](speed/latency.svg)
+![ratios of one text]({folder}/latency.svg)
 
 {latency}
 ## Texts a second, in arrival order
@@ -31,14 +31,14 @@ The first texts of a test file, tokenised on the way, window 256. Ours is `predi
 runs, a worker a core. OpenVINO takes padded batches of {sizes} in one stream or one a core, PyTorch batches of the same sizes; each
 setting is tried for a moment and the best two on all texts. Bars: OpenVINO 2 x (imdb 1.8 x), PyTorch 6 x.
 
-![ratios of texts a second](speed/texts.svg)
+![ratios of texts a second]({folder}/texts.svg)
 
 {texts}
 ## Over HTTP
 One tweet a request, keep-alive, closed loop, requests a second. Bars: {http_bars}.
 {wrk}
 
-![ratios over HTTP](speed/http.svg)
+![ratios over HTTP]({folder}/http.svg)
 
 {http}
 P99 at half of the own maximum rate, open loop, Poisson arrivals, latency from the intended departure on. Bar: three times what one
@@ -220,8 +220,9 @@ def write(found, machine, configs, target):
         versions["infinity-emb"] = report.installed_version(environment("infinity"), "infinity_emb")
     latest = max(((kept["date"], kept["commit"]) for kept in found.values()), default=("unknown", "unknown"))
     sizes = sorted({one["batch"] for kept in found.values() for one in (kept["result"] or {}).get("tried", ())})
+    folder = target.with_suffix("")
     target.write_text(PAGE.format(
-        date=machine["date"], commit=latest[1], cpu=machine["cpu"], sets=", ".join(machine["sets"]), cores=machine["cores"],
+        folder=folder.name, date=machine["date"], commit=latest[1], cpu=machine["cpu"], sets=", ".join(machine["sets"]), cores=machine["cores"],
         memory=f"{machine['memory_bytes'] / 2**30:.0f} GiB", kernel=machine["kernel"], python=machine["python"],
         warnings=report.warnings(found), summary=summary(rows, tails), peaks=peaks_table(judged), ort=ONNXRUNTIME_BAR, mean=ONNXRUNTIME_MEAN,
         latency=sections(rows, "latency", milliseconds), texts=sections(rows, "texts", rate), http=sections(rows, "http", rate),
@@ -229,7 +230,6 @@ def write(found, machine, configs, target):
         wrk=wrk_text(found), tails=tail_table(tails), all_latency=all_latency(found), settings=settings_table(found),
         tried=tried_text(found), versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
         minutes=sum(kept["seconds"] for kept in found.values()) / 60))
-    folder = target.with_suffix("")
     folder.mkdir(exist_ok=True)
     for name, svg in plots(rows).items():
         (folder / name).write_text(svg)

@@ -151,11 +151,16 @@ class JudgedRows(unittest.TestCase):
 
 
 class Page(unittest.TestCase):
-    def write(self, found):
+    def write(self, found, name="speed"):
         with tempfile.TemporaryDirectory() as folder:
-            target = pathlib.Path(folder, "speed.md")
+            target = pathlib.Path(folder, f"{name}.md")
             rows = bars_report.write(found, MACHINE, {"minilm": CONFIG, "distilbert": CONFIG}, target)
-            return target.read_text(), rows, (target.parent / "speed" / "latency.svg").read_text()
+            return target.read_text(), rows, (target.parent / name / "latency.svg").read_text()
+
+    def test_the_page_of_another_cpu_has_plots_of_its_own(self):
+        page, _, _ = self.write(FOUND, "speed-other")
+        self.assertIn("(speed-other/latency.svg)", page)
+        self.assertNotIn("(speed/", page)
 
     def test_what_is_short_stands_first(self):
         page, rows, plot = self.write(FOUND)
