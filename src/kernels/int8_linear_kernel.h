@@ -22,25 +22,6 @@ struct Int8LinearKernel : private KernelParts<L> {
   // Rows that stay in the second-level cache while all of the weights pass by.
   static constexpr int kRowBlock = 64;
 
-  // Some rows at a time: what is a chain for one of them, from its range to its steps, goes on beside that of the others.
-  static void QuantizeRows(const QuantizeRowsArgs& a) {
-    for (int first = 0; first < a.rows; first += kQuantized) {
-      const int rows = Least(a.rows - first, kQuantized);
-      const float* const x = a.x + first * a.x_stride;
-      Span spans[kQuantized];
-      Steps steps[kQuantized];
-      for (int r = 0; r < rows; ++r) spans[r] = SpanOf(x + r * a.x_stride, a.multipliers, a.inputs);
-      for (int r = 0; r < rows; ++r) {
-        steps[r] = StepsOf(spans[r]);
-        a.scales[first + r] = steps[r].scale;
-        a.zero_points[first + r] = steps[r].zero_point;
-      }
-      for (int r = 0; r < rows; ++r) {
-        ToBytes(x + r * a.x_stride, a.multipliers, a.inputs, steps[r], a.q + (first + r) * a.q_stride);
-      }
-    }
-  }
-
   static void Run(const Int8LinearArgs& a) {
     constexpr int kColumns = L::kInt8Blocks * kLanes;
     int zero_points[kRowBlock];
@@ -83,7 +64,6 @@ struct Int8LinearKernel : private KernelParts<L> {
 
  private:
   using KernelParts<L>::Columns;
-  using KernelParts<L>::ForEach;
   using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
@@ -119,74 +99,6 @@ struct Int8LinearKernel : private KernelParts<L> {
 #pragma GCC unroll 8
       for (int r = 0; r < N; ++r) L::StoreFirst(out + r * apart, x.v[r], n);
     }
-  }
-
-  // --- Rows into bytes ---
-
-  static constexpr int kQuantized = 4;  // rows that stay in the first-level cache from one loop to the next
-
-  struct Span {
-    float low, high;  // NaN where the row has one of that sign
-  };
-  struct Steps {
-    float scale, inverse;
-    int zero_point;
-  };
-
-  static F Multiplied(const float* x, const float* multipliers, int n) {
-    return L::Mul(Columns(x, n), Columns(multipliers, n));
-  }
-
-  static Span SpanOf(const float* x, const float* multipliers, int inputs) {
-    // Several of each, or every step would wait for the one before; no order of them can change a bit.
-    constexpr int kChains = L::kWide;
-    F low[kChains], high[kChains];
-#pragma GCC unroll 4
-    for (int c = 0; c < kChains; ++c) {
-      low[c] = L::Set(-0.0f);
-      high[c] = L::Zero();
-    }
-    const auto take = [&](int c, F v) {
-      low[c] = L::TotalMin(low[c], v);
-      high[c] = L::TotalMax(high[c], v);
-    };
-    int first = 0;
-    for (; first + kChains * kLanes <= inputs; first += kChains * kLanes) {
-#pragma GCC unroll 4
-      for (int c = 0; c < kChains; ++c)
-        take(c, Multiplied(x + first + c * kLanes, multipliers + first + c * kLanes, kLanes));
-    }
-    for (; first < inputs; first += kLanes) {
-      take(0, Multiplied(x + first, multipliers + first, Least(inputs - first, kLanes)));
-    }
-#pragma GCC unroll 4
-    for (int c = 1; c < kChains; ++c) {
-      low[0] = L::TotalMin(low[0], low[c]);
-      high[0] = L::TotalMax(high[0], high[c]);
-    }
-    return {L::Lowest(low[0]), L::Highest(high[0])};
-  }
-
-  static Steps StepsOf(Span span) {
-    if (!(span.high - span.high == 0.0f && span.low - span.low == 0.0f)) return {__builtin_nanf(""), 0.0f, 0};
-    const float range = span.high - span.low;
-    if (range < kInt8SmallestRange) return {0.0f, 0.0f, 0};
-    const float scale = range / 255.0f;
-    return {scale, 255.0f / range, Round(-span.low / scale)};
-  }
-
-  static void ToBytes(const float* x, const float* multipliers, int inputs, Steps steps, unsigned char* q) {
-    const F inverse = L::Set(steps.inverse);
-    ForEach(inputs, [&](int i, int n) {
-      L::StoreBytes(q + i, L::Mul(Multiplied(x + i, multipliers + i, n), inverse), steps.zero_point, n);
-    });
-    for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(steps.zero_point);
-  }
-
-  // To even, and no more than 255: 0 <= x, which a rounding may have left above 255.
-  static int Round(float x) {
-    const float rounded = x + LanesMath<L>::kRoundMagic - LanesMath<L>::kRoundMagic;
-    return rounded < 255.0f ? static_cast<int>(rounded) : 255;
   }
 
   // The weights that come after a panel's own, asked for while those are in use: a core does not see across pages, and
@@ -241,7 +153,7 @@ struct Int8LinearKernel : private KernelParts<L> {
     // Rows in fours: an address has a base, a stride and 1, 2, 4 or 8 of it, so that two bases and three strides reach
     // eight rows. With a pointer for each the loop runs out of registers.
     const unsigned char* q = a.q + row * stride;
-    const unsigned char* fifth = q + 4 * stride;
+    const unsigned char* fifth = R > 4 ? q + 4 * stride : q;
     const unsigned char* const end = q + inputs;
     const signed char* w = a.weights.packed + output * inputs;
     I sums[R][C];

@@ -6,6 +6,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/int8_attention_kernel.h"
 #include "kernels/int8_linear_kernel.h"
+#include "kernels/int8_rows_kernel.h"
 #include "kernels/linear_kernel.h"
 #include "kernels/rows_kernel.h"
 
@@ -21,7 +22,7 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .softmax = RowsKernel<L>::Softmax,
       .embed = RowsKernel<L>::template Embed<float>,
       .embed_half = RowsKernel<L>::template Embed<unsigned short>,
-      .quantize_rows = Int8LinearKernel<L>::QuantizeRows,
+      .quantize_rows = Int8RowsKernel<L>::QuantizeRows,
       .int8_linear = Int8Linear::Run,
       .quantize_heads = Int8AttentionKernel<L>::QuantizeHeads,
       .int8_attention = Int8AttentionKernel<L>::Run,
