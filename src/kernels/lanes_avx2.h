@@ -110,8 +110,9 @@ struct Avx2Lanes {
     return {{PartsHalf(sums.low), PartsHalf(sums.high)}};
   }
   static int ZeroPoint(int zero_point) {
-    return static_cast<int>((static_cast<unsigned>(-zero_point) & 0xffff) | static_cast<unsigned>(-128 * zero_point)
-                                                                                << 16);
+    const unsigned low = static_cast<unsigned>(-zero_point) & 0xffff;
+    const unsigned high = static_cast<unsigned>(-128 * zero_point) << 16;
+    return static_cast<int>(high | low);
   }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
     return DotDeep(sum, SetInts(zero_point), column_sums.parts);

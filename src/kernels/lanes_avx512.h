@@ -86,8 +86,9 @@ struct Avx512LanesBase {
     return {_mm512_or_si512(low, _mm512_slli_epi32(_mm512_srai_epi32(sums, 7), 16))};
   }
   static int ZeroPoint(int zero_point) {
-    return static_cast<int>((static_cast<unsigned>(-zero_point) & 0xffff) | static_cast<unsigned>(-128 * zero_point)
-                                                                                << 16);
+    const unsigned low = static_cast<unsigned>(-zero_point) & 0xffff;
+    const unsigned high = static_cast<unsigned>(-128 * zero_point) << 16;
+    return static_cast<int>(high | low);
   }
   static I JoinTwo(I a, I b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)); }
   static I LoadBytes(const unsigned char* p, int n, int offset) {

@@ -41,7 +41,7 @@ struct NormInput {
 TEST_P(Rows, LayerNormFollowsTheDefinition) {
   for (int width : {1, 8, 16, 33, 384}) {
     for (bool with_residual : {false, true}) {
-      const NormInput in(3, width, 1);
+      const NormInput in(6, width, 1);  // four in step, and two
       const float eps = 1e-5f;
       const std::vector<float> out = in.Run(kernels(), with_residual, eps);
       for (int r = 0; r < in.rows; ++r) {
@@ -62,7 +62,7 @@ TEST_P(Rows, LayerNormFollowsTheDefinition) {
 }
 
 TEST_P(Rows, LayerNormWorksInPlace) {
-  const NormInput in(4, 50, 2);
+  const NormInput in(6, 50, 2);
   const std::vector<float> expected = in.Run(kernels(), true);
   for (bool onto_residual : {false, true}) {
     NormInput copy = in;
