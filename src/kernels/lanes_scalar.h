@@ -47,6 +47,7 @@ struct ScalarLanes {
   static constexpr int kRowTile = 2, kRowSmall = 2, kRowColumns = 2;
   static constexpr int kLinearRows = 1, kLinearOutputs = 2;
   static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
+  // Of attention over bytes: DotDeep's numbers, columns of a tile of results, steps of a round of their loop.
   static constexpr int kDeep = 2, kValueTile = 2, kValueSteps = 1;
   // How many chains of operations are kept going side by side (lanes_wide.h).
   static constexpr int kWide = 1;
