@@ -19,8 +19,7 @@ constexpr std::string_view kTexts[] = {
     "I love this!",
     "Caf\u00e9 No. 3: cr\u00e8me br\u00fbl\u00e9e 10/10, \u00a34.50 well spent \U0001F60D",
     "We had put off this trip for years and are glad we went: at the front desk they found us a doctor at midnight "
-    "when my "
-    "son had a fever.",
+    "when my son had a fever.",
 };
 
 absl::StatusOr<std::vector<float>> LogitsOf(const ClassifierSpec& spec, EncoderWeights& weights,

@@ -1,6 +1,6 @@
-// Times the float kernels and attention over bytes of the best instruction set on one thread, after checking their bits against the scalar
-// reference. Linear walks the matrices of several layers in turn, as a model does: one alone would stay in the
-// second-level cache.
+// Times the float kernels and attention over bytes of the best instruction set on one thread, after checking their bits
+// against the scalar reference. Linear walks the matrices of several layers in turn, as a model does: one alone would
+// stay in the second-level cache.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -77,14 +77,22 @@ void ReportRates(benchmark::State& state, double flops, int tokens) {
   state.counters["tokens/s"] = Counter(tokens, Counter::kIsIterationInvariantRate);
 }
 
+// Whether the best kernels give the scalar reference's bits; ends the benchmark where they do not.
+template <void (Attention::*kRun)(const KernelTable&) const>
+bool IsScalars(const Attention& work, benchmark::State& state) {
+  (work.*kRun)(Kernels(IsaLevel::kScalar));
+  const std::vector<float> expected = work.out;
+  (work.*kRun)(BestKernels());
+  if (DifferentBits(work.out, expected) == 0) return true;
+  state.SkipWithError("attention differs from the scalar reference");
+  return false;
+}
+
 // Arguments: sequences, tokens of each, heads, head size, naive loop or not.
 void BM_Attention(benchmark::State& state) {
   const std::vector<int> lengths(static_cast<size_t>(state.range(0)), static_cast<int>(state.range(1)));
   Attention work(lengths, static_cast<int>(state.range(2)), static_cast<int>(state.range(3)));
-  work.Run(Kernels(IsaLevel::kScalar));
-  const std::vector<float> expected = work.out;
-  work.Run(BestKernels());
-  if (DifferentBits(work.out, expected) != 0) return state.SkipWithError("attention differs from the scalar reference");
+  if (!IsScalars<&Attention::Run>(work, state)) return;
   const bool naive = state.range(4) != 0;
   for (auto _ : state) {
     if (naive) {
@@ -112,10 +120,7 @@ BENCHMARK(BM_Attention)
 void BM_Int8Attention(benchmark::State& state) {
   const std::vector<int> lengths(static_cast<size_t>(state.range(0)), static_cast<int>(state.range(1)));
   Attention work(lengths, static_cast<int>(state.range(2)), static_cast<int>(state.range(3)));
-  work.RunOverBytes(Kernels(IsaLevel::kScalar));
-  const std::vector<float> expected = work.out;
-  work.RunOverBytes(BestKernels());
-  if (DifferentBits(work.out, expected) != 0) return state.SkipWithError("attention differs from the scalar reference");
+  if (!IsScalars<&Attention::RunOverBytes>(work, state)) return;
   for (auto _ : state) {
     work.RunOverBytes(BestKernels());
     benchmark::ClobberMemory();

@@ -75,12 +75,8 @@ struct RowsKernel : private KernelParts<L> {
     float* const out = a.out + row * apart;
     if (a.residual != nullptr) {
       const float* const residual = a.residual + row * apart;
-      for (int r = 0; r < N; ++r) {
-        ForEach(a.width, [&](int i, int n) {
-          const unsigned long at = r * apart + i;
-          L::StoreFirst(out + at, L::Add(Columns(x + at, n), Columns(residual + at, n)), n);
-        });
-      }
+      ForEach(N * a.width,
+              [&](int i, int n) { L::StoreFirst(out + i, L::Add(Columns(x + i, n), Columns(residual + i, n)), n); });
       x = out;
     }
 
