@@ -1,9 +1,10 @@
 // The int8 linear over AMX tiles: blocks of 2 x 2 tiles, 32 rows by 32 outputs, over 64 inputs a step.
 //
 // The packed weights of 16 outputs and 64 inputs are 1024 bytes on end: a tile as it lies. A panel of 32 outputs meets
-// all rows of a block before the next panel is read, so the weights pass once for up to kRowBlock rows. What is left of
-// the inputs after the last 64 is added to the stored sums over the lanes; they are integers, so the bits are those of
-// int8_linear_kernel.h, which finishes them too.
+// all rows of a block before the next panel is read, so the weights pass once for up to kRowBlock rows. Tiles work beside
+// the vector unit: while a block's products run, the sums of the block before it are finished, a piece after each step.
+// What is left of the inputs after the last 64 is added to the stored sums over the lanes; they are integers, so the bits
+// are those of int8_linear_kernel.h, which finishes them too.
 #pragma once
 
 #include "kernels/int8_linear_kernel.h"
@@ -12,93 +13,155 @@ namespace ks {
 
 // `L` finishes the sums, `Tiles` is AmxTiles or EmulatedAmxTiles.
 template <typename L, template <typename> typename Tiles>
-struct AmxLinearKernel {
+struct AmxLinearKernel : private KernelParts<L> {
   using I = typename L::I;
-  static constexpr int kLanes = 16;
-  static constexpr int kRows = 32;  // of a block of tiles
+  using KernelParts<L>::kLanes;
+  static constexpr int kTileRows = 16;
+  static constexpr int kRows = 2 * kTileRows;  // of a block of tiles
+  static constexpr int kOutputs = 2 * kLanes;  // of a panel
   static constexpr int kTileInputs = 64;
+  static constexpr long kLine = 64;
   // Rows that stay in the second-level cache while all of the weights pass by.
   static constexpr int kRowBlock = 256;
 
   static void Run(const Int8LinearArgs& a) {
-    const int full = a.rows / kRows * kRows;
-    for (int first = 0; first < full; first += kRowBlock) {
-      Tiles<L> tiles(16, 16);
-      Rows<2>(a, first, first + kRowBlock < full ? first + kRowBlock : full, tiles);
-    }
-    const int left = a.rows - full;
-    if (left > 16) {
-      Tiles<L> tiles(16, left - 16);
-      Rows<2>(a, full, a.rows, tiles);
-    } else if (left > 0) {
-      Tiles<L> tiles(left, 0);
-      Rows<1>(a, full, a.rows, tiles);
+    Tiles<L> tiles(Least(a.rows, kTileRows));
+    for (int first = 0; first < a.rows; first += kRowBlock) {
+      Rows(a, first, Least(a.rows - first, kRowBlock), tiles);
     }
   }
 
  private:
-  // The rows [first, end), R tiles of them at a time.
-  template <int R>
-  static void Rows(const Int8LinearArgs& all, int first, int end, Tiles<L>& tiles) {
-    int zero_points[kRowBlock];
-    const Int8LinearArgs a = Int8LinearKernel<L>::RowsFrom(all, first, end - first, 0, zero_points);
-    int output = 0;
-    for (; output + kLanes < a.weights.outputs; output += 2 * kLanes) Panel<R, 2>(a, output, tiles);
-    if (output < a.weights.outputs) Panel<R, 1>(a, output, tiles);
-  }
+  using KernelParts<L>::Least;
+  using KernelParts<L>::Padded;
 
-  template <int R, int C>
-  static void Panel(const Int8LinearArgs& a, int output, Tiles<L>& tiles) {
-    for (int row = 0; row < a.rows; row += kRows) {
-      Block<R, C>(a, row, a.rows - row < kRows ? a.rows - row : kRows, output, tiles);
+  // The sums of a block that wait to be finished, [rows][kOutputs]. Never copied: what is stored in small and loaded in
+  // large pieces waits until all stores before it, and with them a block's tiles, have reached the cache.
+  struct Waiting {
+    const int* sums = nullptr;
+    int row = 0, rows = 0;
+    int output = 0, columns = 0;  // the first output; blocks of 16
+    int done = 0, pieces = 0;     // a piece is some rows of 16 outputs
+
+    // Not inlined: one copy of GELU for all shapes of blocks.
+    [[gnu::noinline]] void Finish(const Int8LinearArgs& a) {
+      const int column = done % columns;
+      const int first = done / columns * L::kInt8Finished;
+      ++done;
+      Int8LinearKernel<L>::FinishBlock(a, row + first, Least(rows - first, L::kInt8Finished), output + column * kLanes,
+                                       sums + first * kOutputs + column * kLanes, kOutputs);
     }
+    void FinishAll(const Int8LinearArgs& a) {
+      while (done < pieces) Finish(a);
+    }
+  };
+
+  // Where a block is and what is done beside its products.
+  struct Work {
+    int row = 0;     // of the first row tile
+    int second = 0;  // rows from there to the second row tile; at the end fewer than 16, where the two overlap
+    int output = 0;
+    int* sums = nullptr;          // [kRows][kOutputs]
+    const char* ahead = nullptr;  // weights to be asked for
+    long lines_a_step = 0;
+  };
+
+  // `count` rows from `first` on.
+  static void Rows(const Int8LinearArgs& all, int first, int count, Tiles<L>& tiles) {
+    int zero_points[kRowBlock];
+    const Int8LinearArgs a = Int8LinearKernel<L>::RowsFrom(all, first, count, 0, zero_points);
+    const long inputs = Padded(a.weights.inputs, kInt8Inputs);
+    const int blocks = (count + kRows - 1) / kRows;
+    alignas(64) int sums[2][kRows * kOutputs];
+    Waiting waiting[2];
+    int turn = 0;
+    for (int output = 0; output < a.weights.outputs; output += kOutputs) {
+      const int columns = output + kLanes < a.weights.outputs ? 2 : 1;
+      const int after = output + kOutputs < a.weights.outputs ? output + kOutputs : 0;
+      Work work;
+      work.output = output;
+      work.ahead = reinterpret_cast<const char*>(a.weights.packed) + after * inputs;
+      // With one block the core's own prefetcher is faster: panels follow each other without a pause.
+      work.lines_a_step = blocks > 1 ? (kOutputs + blocks - 1) / blocks : 0;
+      for (int row = 0; row < count; row += kRows) {
+        const int rows = Least(count - row, kRows);
+        // A row tile has 16 rows, so the last begins earlier, where there are as many; those rows are not finished again.
+        const int again = rows < kTileRows && all.rows >= kTileRows ? kTileRows - rows : 0;
+        work.row = row - again;
+        work.second = rows - kTileRows;
+        work.sums = sums[turn];
+        Waiting& last = waiting[turn ^ 1];
+        if (rows > kTileRows) {
+          columns == 2 ? Block<2, 2>(a, work, last, tiles) : Block<2, 1>(a, work, last, tiles);
+        } else {
+          columns == 2 ? Block<1, 2>(a, work, last, tiles) : Block<1, 1>(a, work, last, tiles);
+        }
+        Waiting& next = waiting[turn];
+        next.sums = sums[turn] + again * kOutputs;
+        next.row = row;
+        next.rows = rows;
+        next.output = output;
+        next.columns = columns;
+        next.done = 0;
+        next.pieces = (rows + L::kInt8Finished - 1) / L::kInt8Finished * columns;
+        turn ^= 1;
+        work.ahead += inputs / kTileInputs * work.lines_a_step * kLine;
+      }
+    }
+    waiting[turn ^ 1].FinishAll(a);
   }
 
-  // R x C tiles of sums: `rows` rows, C * 16 outputs.
+  // R x C tiles of sums.
   template <int R, int C>
-  static void Block(const Int8LinearArgs& a, int row, int rows, int output, Tiles<L>& tiles) {
-    const unsigned long inputs =
-        static_cast<unsigned long>((a.weights.inputs + kInt8Inputs - 1) / kInt8Inputs) * kInt8Inputs;
-    const unsigned char* q = a.q + row * a.q_stride;
-    const signed char* w = a.weights.packed + output * inputs;
-    const unsigned long block = kLanes * inputs;
+  [[gnu::noinline]] static void Block(const Int8LinearArgs& a, const Work& work, Waiting& waiting, Tiles<L>& tiles) {
+    const long stride = static_cast<long>(a.q_stride);
+    const long inputs = Padded(a.weights.inputs, kInt8Inputs);
+    const long steps = inputs / kTileInputs;
+    const unsigned char* const q = a.q + work.row * stride;
+    const unsigned char* const second = q + (R == 2 ? work.second * stride : 0);
+    const signed char* const w = a.weights.packed + work.output * inputs;
+    const long column = kLanes * inputs;
     tiles.template ZeroSums<R>();
-    unsigned long k = 0;
-    for (; k + kTileInputs <= inputs; k += kTileInputs) {
+    const char* ahead = work.ahead;
+    const long lines_a_step = work.lines_a_step;
+    long due = 0;
+    for (long k = 0; k < steps * kTileInputs; k += kTileInputs) {
       tiles.template LoadRows<0>(q + k, a.q_stride);
       tiles.template LoadWeights<0>(w + k * kLanes);
       tiles.template Dot<0, 0>();
       if constexpr (C == 2) {
-        tiles.template LoadWeights<1>(w + block + k * kLanes);
+        tiles.template LoadWeights<1>(w + column + k * kLanes);
         tiles.template Dot<0, 1>();
       }
       if constexpr (R == 2) {
-        tiles.template LoadRows<1>(q + 16 * a.q_stride + k, a.q_stride);
+        tiles.template LoadRows<1>(second + k, a.q_stride);
         tiles.template Dot<1, 0>();
         if constexpr (C == 2) tiles.template Dot<1, 1>();
       }
+      for (long line = 0; line < lines_a_step; ++line) __builtin_prefetch(ahead + line * kLine, 0, 2);
+      ahead += lines_a_step * kLine;
+      due += waiting.pieces;
+      for (; due >= steps; due -= steps) waiting.Finish(a);
     }
-    constexpr unsigned long kStride = C * kLanes;
-    alignas(64) int sums[R * 16 * kStride];  // [rows][C][16]
-    tiles.template StoreSums<0, 0>(sums, kStride);
-    if constexpr (C == 2) tiles.template StoreSums<0, 1>(sums + kLanes, kStride);
+    waiting.FinishAll(a);
+    tiles.template StoreSums<0, 0>(work.sums, kOutputs);
+    if constexpr (C == 2) tiles.template StoreSums<0, 1>(work.sums + kLanes, kOutputs);
+    int* const below = work.sums + (R == 2 ? work.second * kOutputs : 0);
     if constexpr (R == 2) {
-      tiles.template StoreSums<1, 0>(sums + 16 * kStride, kStride);
-      if constexpr (C == 2) tiles.template StoreSums<1, 1>(sums + 16 * kStride + kLanes, kStride);
+      tiles.template StoreSums<1, 0>(below, kOutputs);
+      if constexpr (C == 2) tiles.template StoreSums<1, 1>(below + kLanes, kOutputs);
     }
-    if (k < inputs) {
-      for (int r = 0; r < rows; ++r) {
-        for (int c = 0; c < C; ++c) {
-          int* const sum = sums + r * kStride + c * kLanes;
-          AddRest(q + r * a.q_stride, w + c * block, k, inputs, sum);
-        }
+    if (steps * kTileInputs == inputs) return;
+    const int rows = Least(a.rows - work.row, R == 2 ? work.second + kTileRows : kTileRows);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < C; ++c) {
+        AddRest(q + r * stride, w + c * column, steps * kTileInputs, inputs, work.sums + r * kOutputs + c * kLanes);
       }
     }
-    Int8LinearKernel<L>::Finish(a, row, rows, output, C, sums);
   }
 
   // sum += the products of the inputs [k, inputs) of one row with 16 outputs.
-  static void AddRest(const unsigned char* q, const signed char* w, unsigned long k, unsigned long inputs, int* sum) {
+  static void AddRest(const unsigned char* q, const signed char* w, long k, long inputs, int* sum) {
     I total = L::LoadInts(sum);
     for (; k < inputs; k += kInt8Inputs) total = L::Dot(total, L::LoadInputs(q + k), L::LoadWeights(w + k * kLanes));
     L::StoreInts(sum, total);

@@ -4,12 +4,12 @@
 // tiles of rows, uint8 [16][64], and two of weights, int8 [16][16][4]. That is all eight registers. At the end of its
 // life the registers are free again; one object at a time. What each operation means is written out in
 // amx_tiles_emulated.h, which has the same names:
-//   Tiles(first, second)  rows of the two row tiles, 1 to 16 and 0 to 16; sums have as many
-//   ZeroSums()            all four
-//   LoadRows<R>           row tile R from rows `stride` bytes apart, 64 bytes of each; no others are touched
-//   LoadWeights<C>        weight tile C from 1024 bytes: 16 lines as PackInt8Weights packs them
-//   Dot<R, C>             sums (R, C) += row tile R times weight tile C, modulo 2^32
-//   StoreSums<R, C>       sums (R, C) to rows `stride` ints apart, 16 ints of each
+//   Tiles(rows)       rows of a row tile, 1 to 16; sums have as many
+//   ZeroSums<R>()     the sums of R row tiles
+//   LoadRows<R>       row tile R from rows `stride` bytes apart, 64 bytes of each; no others are touched
+//   LoadWeights<C>    weight tile C from 1024 bytes: 16 lines as PackInt8Weights packs them
+//   Dot<R, C>         sums (R, C) += row tile R times weight tile C, modulo 2^32
+//   StoreSums<R, C>   sums (R, C) to rows `stride` ints apart, 16 ints of each
 // `L` marks the functions as their instruction set's own (lanes_scalar.h says why).
 #pragma once
 
@@ -20,15 +20,13 @@ namespace ks {
 template <typename L>
 class AmxTiles {
  public:
-  AmxTiles(int first, int second) {
-    const auto rows = [&](int tile) { return static_cast<unsigned char>(tile == 0 ? first : second); };
+  explicit AmxTiles(int rows) {
     Config config = {};
     config.palette = 1;
-    for (int r = 0; r < (second > 0 ? 2 : 1); ++r) {
-      SetTile(config, 4 + r, rows(r));
-      for (int c = 0; c < 2; ++c) SetTile(config, 2 * r + c, rows(r));
+    for (int tile = 0; tile < 8; ++tile) {
+      config.row_bytes[tile] = 64;
+      config.rows[tile] = static_cast<unsigned char>(tile < 6 ? rows : 16);
     }
-    for (int c = 0; c < 2; ++c) SetTile(config, 6 + c, 16);
     // Not _tile_loadconfig: g++ takes it to read eight bytes, and may drop what it wrote to the others.
     __asm__ volatile("ldtilecfg %0" ::"m"(config));
   }
@@ -36,7 +34,7 @@ class AmxTiles {
   AmxTiles(const AmxTiles&) = delete;
   AmxTiles& operator=(const AmxTiles&) = delete;
 
-  // The registers' numbers must be literals. Those of a second row tile that has no rows do not exist.
+  // The registers' numbers must be literals.
   template <int kRowTiles>
   void ZeroSums() {
     _tile_zero(0);
@@ -95,11 +93,6 @@ class AmxTiles {
     unsigned short row_bytes[16];
     unsigned char rows[16];
   };
-
-  static void SetTile(Config& config, int tile, unsigned char rows) {
-    config.row_bytes[tile] = 64;
-    config.rows[tile] = rows;
-  }
 };
 
 }  // namespace ks

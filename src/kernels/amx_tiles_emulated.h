@@ -6,7 +6,7 @@ namespace ks {
 template <typename L>
 class EmulatedAmxTiles {
  public:
-  EmulatedAmxTiles(int first, int second) : rows_{first, second} {}
+  explicit EmulatedAmxTiles(int rows) : rows_(rows) {}
 
   template <int kRowTiles>
   void ZeroSums() {
@@ -14,7 +14,7 @@ class EmulatedAmxTiles {
   }
   template <int R>
   void LoadRows(const unsigned char* p, unsigned long stride) {
-    for (int r = 0; r < rows_[R]; ++r) __builtin_memcpy(row_tiles_[R][r], p + r * stride, 64);
+    for (int r = 0; r < rows_; ++r) __builtin_memcpy(row_tiles_[R][r], p + r * stride, 64);
   }
   template <int C>
   void LoadWeights(const signed char* p) {
@@ -22,7 +22,7 @@ class EmulatedAmxTiles {
   }
   template <int R, int C>
   void Dot() {
-    for (int r = 0; r < rows_[R]; ++r) {
+    for (int r = 0; r < rows_; ++r) {
       for (int line = 0; line < 16; ++line) {
         for (int n = 0; n < 16; ++n) {
           int four = 0;
@@ -34,11 +34,11 @@ class EmulatedAmxTiles {
   }
   template <int R, int C>
   void StoreSums(int* p, unsigned long stride) const {
-    for (int r = 0; r < rows_[R]; ++r) __builtin_memcpy(p + r * stride, sums_[R][C][r], sizeof(sums_[R][C][r]));
+    for (int r = 0; r < rows_; ++r) __builtin_memcpy(p + r * stride, sums_[R][C][r], sizeof(sums_[R][C][r]));
   }
 
  private:
-  int rows_[2];
+  int rows_;
   unsigned char row_tiles_[2][16][64];
   signed char weight_tiles_[2][16][64];
   unsigned sums_[2][2][16][16];

@@ -48,18 +48,19 @@ struct Int8LinearKernel : private KernelParts<L> {
     return part;
   }
 
-  // From sums [rows, blocks, 16] of RowsFrom's rows to out. One copy for all tiles; amx_linear_kernel.h ends here too.
+  // From sums [rows, blocks, 16] of RowsFrom's rows to out. One copy for all tiles.
   [[gnu::noinline]] static void Finish(const Int8LinearArgs& a, int row, int rows, int output, int blocks,
                                        const int* sums) {
-    for (int c = 0; c < blocks; ++c) {
-      const int column = output + c * kLanes;
-      const int* of_column = sums + c * kLanes;
-      int r = 0;
-      for (; r + L::kInt8Finished <= rows; r += L::kInt8Finished) {
-        FinishRows<L::kInt8Finished>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
-      }
-      for (; r < rows; ++r) FinishRows<1>(a, row + r, column, of_column + r * blocks * kLanes, blocks * kLanes);
+    for (int c = 0; c < blocks; ++c) FinishBlock(a, row, rows, output + c * kLanes, sums + c * kLanes, blocks * kLanes);
+  }
+
+  // The same of 16 columns alone, whose sums lie `stride` ints apart; amx_linear_kernel.h ends here too.
+  static void FinishBlock(const Int8LinearArgs& a, int row, int rows, int column, const int* sums, int stride) {
+    int r = 0;
+    for (; r + L::kInt8Finished <= rows; r += L::kInt8Finished) {
+      FinishRows<L::kInt8Finished>(a, row + r, column, sums + r * stride, stride);
     }
+    for (; r < rows; ++r) FinishRows<1>(a, row + r, column, sums + r * stride, stride);
   }
 
  private:
