@@ -89,8 +89,7 @@ std::span<const ConfigOption> ConfigOptions() {
       {"precision", ChoiceOption{&C::precision, {"auto", "int8", "fp32"}},
        "numbers the model runs in; `auto` is int8 where the package has it. pytorch has fp32 alone"},
       {"isa", ChoiceOption{&C::isa, {"auto", "scalar", "avx2", "avx512", "avx512vnni", "amx"}},
-       "instruction set of our own kernels; `auto` is the best that the CPU has, but never amx. All give the same "
-       "answers"},
+       "instruction set of our own kernels; `auto` is the best that the CPU has. All give the same answers"},
       {"threads", CountOption{&C::threads, 0, 1024},
        "cores to use in all; 0 takes those that affinity and cgroup quota leave"},
       {"max-text-chars", CountOption{&C::max_text_chars, 1, 100000000}, "characters of one text"},

@@ -77,13 +77,7 @@ std::vector<IsaLevel> SupportedIsas() {
 }
 
 IsaLevel BestIsa() {
-  static const IsaLevel best = [] {
-    IsaLevel last = IsaLevel::kScalar;
-    for (const auto& [isa, name] : kNames) {
-      if (isa != IsaLevel::kAvx512Amx && IsSupported(isa)) last = isa;
-    }
-    return last;
-  }();
+  static const IsaLevel best = SupportedIsas().back();
   return best;
 }
 

@@ -31,9 +31,7 @@ enum class IsaLevel : uint8_t {
   kAvx2,    // AVX2, FMA and F16C
   kAvx512,  // AVX-512 F, BW, DQ, VL
   kAvx512Vnni,
-  // AMX-INT8 tiles beside those. No CPU with tiles has run it so far, only the emulation of its tile operations
-  // (amx_tiles_emulated.h): it has to be asked for by name, and BestIsa never chooses it.
-  kAvx512Amx,
+  kAvx512Amx,  // AMX-INT8 tiles beside those
 };
 
 // Weights may lie at any address, where nothing else is said: files promise no alignment.
@@ -74,7 +72,7 @@ bool IsSupported(IsaLevel isa);
 // All supported levels, ascending; kScalar is always the first.
 std::vector<IsaLevel> SupportedIsas();
 
-// The last supported level before kAvx512Amx. Found once; asks for no tiles.
+// The last supported level. Found once.
 IsaLevel BestIsa();
 
 // The kernels of one level. Requires IsSupported(isa): calling another level's kernels ends with SIGILL.
