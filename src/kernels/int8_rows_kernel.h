@@ -37,7 +37,6 @@ struct Int8RowsKernel : private KernelParts<L> {
 
  private:
   using KernelParts<L>::Columns;
-  using KernelParts<L>::ForEach;
   using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
@@ -93,9 +92,17 @@ struct Int8RowsKernel : private KernelParts<L> {
 
   static void ToBytes(const float* x, const float* multipliers, int inputs, Steps steps, unsigned char* q) {
     const F inverse = L::Set(steps.inverse);
-    ForEach(inputs, [&](int i, int n) {
-      L::StoreBytes(q + i, L::Mul(Multiplied(x + i, multipliers + i, n), inverse), steps.zero_point, n);
-    });
+    const auto value = [&](int i, int n) { return L::Mul(Multiplied(x + i, multipliers + i, n), inverse); };
+    int first = 0;
+    for (; first + 4 * kLanes <= inputs; first += 4 * kLanes) {
+      const F four[4] = {value(first, kLanes), value(first + kLanes, kLanes), value(first + 2 * kLanes, kLanes),
+                         value(first + 3 * kLanes, kLanes)};
+      L::StoreBytes(q + first, four, steps.zero_point);
+    }
+    for (; first < inputs; first += kLanes) {
+      const int n = Least(inputs - first, kLanes);
+      L::StoreBytes(q + first, value(first, n), steps.zero_point, n);
+    }
     for (int i = inputs; i < Padded(inputs, kInt8Inputs); ++i) q[i] = static_cast<unsigned char>(steps.zero_point);
   }
 

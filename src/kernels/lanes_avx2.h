@@ -154,6 +154,9 @@ struct Avx2Lanes {
       __builtin_memcpy(p, all, static_cast<unsigned long>(n));
     }
   }
+  static void StoreBytes(unsigned char* p, const F (&x)[4], int offset) {
+    for (int i = 0; i < 4; ++i) StoreBytes(p + 16 * i, x[i], offset, 16);
+  }
 
   static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
                               unsigned long out_stride) {

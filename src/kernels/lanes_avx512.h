@@ -109,6 +109,14 @@ struct Avx512LanesBase {
     const I sum = _mm512_add_epi32(_mm512_cvtps_epi32(x), SetInts(offset));
     _mm512_mask_cvtusepi32_storeu_epi8(p, First(n), _mm512_max_epi32(sum, ZeroInts()));
   }
+  // Packing saturates twice, within 128 bits: the order comes back at the end.
+  static void StoreBytes(unsigned char* p, const F (&x)[4], int offset) {
+    const I offsets = _mm512_set1_epi16(static_cast<short>(offset));
+    const I first = _mm512_adds_epi16(_mm512_packs_epi32(RoundToInts(x[0]), RoundToInts(x[1])), offsets);
+    const I second = _mm512_adds_epi16(_mm512_packs_epi32(RoundToInts(x[2]), RoundToInts(x[3])), offsets);
+    const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second)));
+  }
 
   static void TransposeScaled(const float* in, unsigned long in_stride, int rows, int columns, float scale, float* out,
                               unsigned long out_stride) {

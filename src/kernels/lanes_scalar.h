@@ -24,7 +24,7 @@
 //   RoundToInts        to the nearest, even on ties, |x| <= 2^21; anything for a NaN
 //   Exponent(x, m)     n, where x = 2^n * m and sqrt(1/2) <= m < sqrt(2), for a normal x > 0; otherwise anything
 //   StoreBytes         the first n of clamp(round(x) + offset, 0, 255), rounding to even, |x| <= 2^21; NaN becomes 0 if
-//                      offset <= 0
+//                      offset <= 0. Of four vectors all 64, one after another; offset <= 255
 //   PowerOfTwo(x, t)   x * 2^n, where t = n + kRoundMagic and x * 2^n is a normal number
 // Nothing here may come from another header: what a header defines inline may be kept from the translation unit that
 // was compiled with the largest instruction set, and would then fail on smaller CPUs.
@@ -207,6 +207,9 @@ struct ScalarLanes {
       const float sum = x.v[i] + kRoundMagic - kRoundMagic + static_cast<float>(offset);
       p[i] = static_cast<unsigned char>(sum > 0.0f ? (sum < 255.0f ? sum : 255.0f) : 0.0f);
     }
+  }
+  static void StoreBytes(unsigned char* p, const F (&x)[4], int offset) {
+    for (int i = 0; i < 4; ++i) StoreBytes(p + 16 * i, x[i], offset, 16);
   }
 
   // out[c * out_stride + r] = in[r * in_stride + c] * scale for r < rows and c < columns (both <= 16), and 0 for the
