@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,20 @@ class Pages {
   size_t bytes_;
 };
 
+// Memory on cache lines, as a run's scratch memory is (backend/onnx/thread_memory.h).
+template <typename T>
+struct OnCacheLines {
+  using value_type = T;
+  OnCacheLines() = default;
+  template <typename U>
+  explicit OnCacheLines(const OnCacheLines<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64))); }
+  void deallocate(T* memory, size_t) { ::operator delete(memory, std::align_val_t(64)); }
+  bool operator==(const OnCacheLines&) const { return true; }
+};
+template <typename T>
+using Lines = std::vector<T, OnCacheLines<T>>;
+
 // One of the four dense layers of an encoder layer.
 struct Int8Shape {
   const char* name;
@@ -54,8 +70,12 @@ class Int8Model {
         weights_(static_cast<size_t>(kLayers) * 12 * width * width, large_pages) {
     Random random(5);
     const int widest = 4 * width;
-    x_ = random.Floats(static_cast<size_t>(kMostRows) * widest);
-    multipliers_ = random.Floats(static_cast<size_t>(widest));
+    const auto floats = [&](size_t count) {
+      const std::vector<float> made = random.Floats(count);
+      return Lines<float>(made.begin(), made.end());
+    };
+    x_ = floats(static_cast<size_t>(kMostRows) * widest);
+    multipliers_ = floats(static_cast<size_t>(widest));
     scales_ = random.Floats(static_cast<size_t>(widest), 0.01f);
     bias_ = random.Floats(static_cast<size_t>(widest));
     out_.resize(static_cast<size_t>(kMostRows) * widest);
@@ -83,6 +103,13 @@ class Int8Model {
   }
 
   const Int8Shape& shape(int i) const { return shapes_[i]; }
+
+  // Of all matrices, end to end.
+  std::span<const int8_t> packed() const {
+    size_t bytes = 0;
+    for (const Int8Shape& shape : shapes_) bytes += static_cast<size_t>(kLayers) * shape.inputs * shape.outputs;
+    return {weights_.data(), bytes};
+  }
 
   // The rows that shape `i` reads.
   void Quantize(const KernelTable& kernels, int i, int rows) {
@@ -140,7 +167,7 @@ class Int8Model {
     std::vector<int32_t> column_sums;
   };
   struct Rows {
-    std::vector<uint8_t> q;
+    Lines<uint8_t> q;
     std::vector<float> scales;
     std::vector<int32_t> zero_points;
   };
@@ -149,7 +176,8 @@ class Int8Model {
   Pages weights_;
   std::vector<Matrix> matrices_;
   Rows narrow_, wide_;
-  std::vector<float> x_, multipliers_, scales_, bias_, out_;
+  std::vector<float> scales_, bias_;
+  Lines<float> x_, multipliers_, out_;
 };
 
 }  // namespace ks

@@ -1,5 +1,5 @@
 // Times the int8 linear on one thread against what the core can do at most, after checking its bits against the scalar
-// reference, and says where it stands to its bars (docs/performance.md).
+// reference, and says where VNNI's and AMX's stand to their bars (docs/performance.md).
 //
 // A case walks all the dense layers of a model in turn, as a run does: one matrix alone would stay in the second-level
 // cache. Weights lie in pages of 4 KB, as in the mapped file, unless the case says otherwise. Rates are shown for each
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "kernels/benchmark_testing.h"
@@ -33,6 +34,18 @@ Int8Model& Model(int width, bool large_pages) {
 }
 
 double Operations(const Int8Shape& shape, int rows) { return 2.0 * rows * shape.inputs * shape.outputs; }
+
+// The asm uses the sums, so that the reading stays.
+__attribute__((target_clones("avx512f", "avx2", "default"))) void ReadAll(std::span<const int8_t> bytes) {
+  using Line = long long __attribute__((vector_size(64), aligned(1), may_alias));
+  constexpr size_t kLines = 8;
+  Line sums[kLines] = {};
+  const auto* const lines = reinterpret_cast<const Line*>(bytes.data());
+  for (size_t i = 0; i + kLines <= bytes.size() / sizeof(Line); i += kLines) {
+    for (size_t j = 0; j < kLines; ++j) sums[j] ^= lines[i + j];
+  }
+  for (const Line& sum : sums) asm volatile("" ::"m"(sum));
+}
 
 // Arguments: rows, GELU after the expanding layer or not, large pages or not. An iteration is one walk.
 void BM_Int8Model(benchmark::State& state, IsaLevel isa, int width) {
@@ -65,6 +78,14 @@ void BM_Int8Model(benchmark::State& state, IsaLevel isa, int width) {
     total += seconds[i];
   }
   state.counters["GOP/s"] = operations / total * 1e-9;
+}
+
+// Reads the packed weights of a whole model and nothing else: what few rows cannot be faster than.
+void BM_ReadWeights(benchmark::State& state, int width) {
+  const std::span<const int8_t> packed = Model(width, false).packed();
+  for (auto _ : state) ReadAll(packed);
+  state.counters["GB/s"] =
+      benchmark::Counter(static_cast<double>(packed.size()) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // Arguments: rows, inputs (of the widths that the models have).
@@ -131,6 +152,8 @@ __attribute__((target("avx2"))) void BM_Avx2Peak(benchmark::State& state) {
 #undef KS_XMM_CLOBBERS
 #endif
 
+bool HasBars(IsaLevel isa) { return isa == IsaLevel::kAvx512Vnni || isa == IsaLevel::kAvx512Amx; }
+
 void Register() {
 #if defined(__x86_64__)
   if (IsSupported(IsaLevel::kAvx512Vnni)) {
@@ -146,13 +169,16 @@ void Register() {
     benchmark::RegisterBenchmark("BM_Avx2Peak/sums:12", BM_Avx2Peak<12>);
   }
 #endif
+  for (const auto& [name, width] : kModels) {
+    benchmark::RegisterBenchmark((std::string("BM_ReadWeights/") + name).c_str(), BM_ReadWeights, width);
+  }
   for (const IsaLevel isa : SupportedIsas()) {
     for (const auto& [name, width] : kModels) {
       const std::string title = std::string("BM_Int8Model/") + std::string(IsaName(isa)) + "/" + name;
       benchmark::internal::Benchmark* const cases =
           benchmark::RegisterBenchmark(title.c_str(), BM_Int8Model, isa, width);
       cases->ArgNames({"T", "gelu", "large_pages"});
-      if (isa == BestIsa() || isa == IsaLevel::kAvx512Amx) {
+      if (isa == BestIsa() || HasBars(isa)) {
         cases->ArgsProduct({{1, 16, 64, 128}, {0, 1}, {0}})->Args({16, 0, 1})->Args({128, 0, 1});
       } else if (width == kModels[0].width) {
         cases->Args({16, 0, 0});
@@ -167,41 +193,68 @@ class BarReporter : public FailingReporter {
   void ReportRuns(const std::vector<Run>& runs) override {
     FailingReporter::ReportRuns(runs);
     for (const Run& run : runs) {
-      const auto rate = run.counters.find("GOP/s");
-      if (run.error_occurred || run.run_type != Run::RT_Iteration || rate == run.counters.end()) continue;
+      if (run.error_occurred || run.run_type != Run::RT_Iteration) continue;
       const std::string name = run.run_name.function_name + (run.run_name.args.empty() ? "" : "/" + run.run_name.args);
-      if (name.find("Peak/") != std::string::npos) {
-        peak_ = std::max(peak_, rate->second.value);
-        continue;
-      }
       std::map<std::string, double>& best = rates_[name];
       for (const auto& [key, counter] : run.counters) best[key] = std::max(best[key], counter.value);
+      if (name.find("Peak/") != std::string::npos) peak_ = std::max(peak_, best["GOP/s"]);
     }
   }
 
   // Without VNNI the shares alone. Nothing where the peak or a case was filtered out.
   void PrintBars() const {
+    if (peak_ == 0) return;
     const bool vnni = IsSupported(IsaLevel::kAvx512Vnni);
-    if (peak_ == 0 || rates_.empty()) return;
     std::printf("\none core: %.0f GOP/s at most (%s on registers)\n", peak_, vnni ? "vpdpbusd" : "vpmaddwd and vpaddd");
     if (!vnni) std::printf("this CPU lacks avx512vnni, whose peak the bars are shares of\n");
+    const IsaLevel isa = vnni ? IsaLevel::kAvx512Vnni : BestIsa();
     for (const auto& [model, width] : kModels) {
       for (const int rows : {16, 64, 128}) {
-        PrintBar(model, rows, 0, "GOP/s", !vnni ? 0 : rows >= 64 ? 80 : 65);
-        PrintBar(model, rows, 1, "up", vnni && rows >= 64 ? 70 : 0);
+        PrintBar(isa, model, rows, 0, "GOP/s", !vnni ? 0 : rows >= 64 ? 80 : 65);
+        PrintBar(isa, model, rows, 1, "up", vnni && rows >= 64 ? 70 : 0);
       }
+    }
+    if (!IsSupported(IsaLevel::kAvx512Amx)) return;
+    std::printf("AMX, in shares of the same\n");
+    for (const auto& [model, width] : kModels) {
+      PrintReadingBar(model);
+      PrintBar(IsaLevel::kAvx512Amx, model, 64, 0, "GOP/s", 0);
+      PrintBar(IsaLevel::kAvx512Amx, model, 128, 0, "GOP/s", width == kModels[0].width ? 250 : 200);
+      PrintBar(IsaLevel::kAvx512Amx, model, 128, 1, "up", 0);
     }
   }
 
  private:
-  void PrintBar(const char* model, int rows, int gelu, const char* counter, int bar) const {
-    const std::string name = std::string("BM_Int8Model/") + std::string(IsaName(BestIsa())) + "/" + model +
-                             "/T:" + std::to_string(rows) + "/gelu:" + std::to_string(gelu) + "/large_pages:0";
+  // Null where the case did not run.
+  const double* Rate(const std::string& name, const char* counter) const {
     const auto found = rates_.find(name);
-    if (found == rates_.end()) return;
-    const double share = found->second.at(counter) / peak_ * 100;
-    std::printf("%-10s T = %-3d  %-24s %6.1f GOP/s  %5.1f %%", model, rows,
-                gelu != 0 ? "up with GELU" : "all linears, no GELU", found->second.at(counter), share);
+    return found == rates_.end() ? nullptr : &found->second.at(counter);
+  }
+  static std::string Case(IsaLevel isa, const char* model, int rows, int gelu) {
+    return "BM_Int8Model/" + std::string(IsaName(isa)) + "/" + model + "/T:" + std::to_string(rows) +
+           "/gelu:" + std::to_string(gelu) + "/large_pages:0";
+  }
+
+  void PrintBar(IsaLevel isa, const char* model, int rows, int gelu, const char* counter, int bar) const {
+    const double* const rate = Rate(Case(isa, model, rows, gelu), counter);
+    if (rate == nullptr) return;
+    std::printf("%-10s T = %-3d  %-24s %6.1f GOP/s", model, rows, gelu != 0 ? "up with GELU" : "all linears, no GELU",
+                *rate);
+    PrintShare(*rate / peak_ * 100, bar);
+  }
+
+  // 16 rows against the time that their weights alone take.
+  void PrintReadingBar(const char* model) const {
+    const double* const rate = Rate(Case(IsaLevel::kAvx512Amx, model, 16, 0), "GOP/s");
+    const double* const read = Rate(std::string("BM_ReadWeights/") + model, "GB/s");
+    if (rate == nullptr || read == nullptr) return;
+    const double read_by_linears = *rate / (2.0 * 16);  // a byte of weights is in 16 products
+    std::printf("%-10s T = 16   weights read at %.1f of %.1f GB/s", model, read_by_linears, *read);
+    PrintShare(read_by_linears / *read * 100, 85);
+  }
+
+  static void PrintShare(double share, int bar) {
+    std::printf("  %5.1f %%", share);
     if (bar == 0) {
       std::printf("\n");
     } else if (share >= bar) {
