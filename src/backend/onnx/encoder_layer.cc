@@ -16,10 +16,13 @@
 namespace ks {
 namespace {
 
-// Fewer rows for each member than this: every member would read all the weights for little work.
-constexpr int kLeastRowsEach = 24;
+// Fewer rows for each member than this: every member would read all the weights for little work. Tiles are soon through
+// with theirs, which shows where a layer's weights are more than a second-level cache keeps from one block to the next.
+int LeastRowsEach(IsaLevel isa, int hidden) { return isa == IsaLevel::kAvx512Amx && hidden > 512 ? 40 : 24; }
+
 // Rows that norm and quantisation pass on to each other in the first-level cache.
 constexpr int kNormRows = 8;
+
 // The columns of a matrix as a matrix; they begin at a multiple of kInt8Outputs.
 Int8Weights Cut(const Int8Weights& weights, Range columns) {
   Int8Weights part = weights;
@@ -75,9 +78,10 @@ class Run {
         head_size_(width_ / layer.heads),
         rows_(layer.first_tokens ? args.sequences : args.tokens()),
         by_columns_(plan == LayerPlan::kColumns),
-        finishes_by_columns_(by_columns_ || (team.size() > 1 && rows_ < kLeastRowsEach * team.size())),
-        input_blocks_(args.tokens(), team.size()),
-        output_blocks_(rows_, team.size()),
+        finishes_by_columns_(by_columns_ ||
+                             (team.size() > 1 && rows_ < LeastRowsEach(kernels.isa, width_) * team.size())),
+        input_blocks_(args.tokens(), team.size(), MostBlockRows(kernels.isa)),
+        output_blocks_(rows_, team.size(), MostBlockRows(kernels.isa)),
         keys_and_values_(Cut(layer.qkv, {width_, 3 * width_})) {
     const int heads_each = layer.heads / team.size();
     heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;
@@ -427,8 +431,8 @@ class Run {
 
 }  // namespace
 
-LayerPlan FasterPlan(int tokens, int members) {
-  return members > 1 && tokens < kLeastRowsEach * members ? LayerPlan::kColumns : LayerPlan::kRows;
+LayerPlan FasterPlan(IsaLevel isa, int hidden, int tokens, int members) {
+  return members > 1 && tokens < LeastRowsEach(isa, hidden) * members ? LayerPlan::kColumns : LayerPlan::kRows;
 }
 
 void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan,

@@ -49,8 +49,8 @@ enum class LayerPlan : uint8_t {
   kColumns,
 };
 
-// The faster one for T tokens.
-LayerPlan FasterPlan(int tokens, int members);
+// The faster one for T tokens of a layer with H = hidden.
+LayerPlan FasterPlan(IsaLevel isa, int hidden, int tokens, int members);
 
 // With a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer
 // over quantised rows and n a norm:
@@ -59,8 +59,8 @@ LayerPlan FasterPlan(int tokens, int members);
 // What first tokens alone do not need is left out: then other rows have keys and values only.
 //
 // The bits are those of the kernels called one after another over all rows. Each calling thread keeps memory of about
-// 6H bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384) beside what attention
-// takes (Int8AttentionScratch).
+// 6H bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384; with tiles twice
+// that) beside what attention takes (Int8AttentionScratch).
 void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan, Team& team);
 
 }  // namespace ks

@@ -115,11 +115,16 @@ TEST(EncoderLayerRun, SharesALayerBetweenThreadsWithoutATeam) {
 }
 
 TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
-  EXPECT_EQ(FasterPlan(1, 1), LayerPlan::kRows);
-  EXPECT_EQ(FasterPlan(1, 2), LayerPlan::kColumns);
-  EXPECT_EQ(FasterPlan(16, 2), LayerPlan::kColumns);
-  EXPECT_EQ(FasterPlan(64, 8), LayerPlan::kColumns);
-  EXPECT_EQ(FasterPlan(128, 2), LayerPlan::kRows);
+  for (const IsaLevel isa : {IsaLevel::kScalar, IsaLevel::kAvx512Vnni, IsaLevel::kAvx512Amx}) {
+    EXPECT_EQ(FasterPlan(isa, 768, 1, 1), LayerPlan::kRows);
+    EXPECT_EQ(FasterPlan(isa, 768, 1, 2), LayerPlan::kColumns);
+    EXPECT_EQ(FasterPlan(isa, 768, 16, 2), LayerPlan::kColumns);
+    EXPECT_EQ(FasterPlan(isa, 768, 64, 8), LayerPlan::kColumns);
+    EXPECT_EQ(FasterPlan(isa, 768, 128, 2), LayerPlan::kRows);
+  }
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 64, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 64, 2), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 768, 64, 2), LayerPlan::kRows);
 }
 
 }  // namespace

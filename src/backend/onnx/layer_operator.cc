@@ -47,8 +47,10 @@ absl::Status EncoderLayer::Compute(OpContext& context) const {
   const int sequences = static_cast<int>(offsets.rows) - 1;
   KS_ASSIGN_OR_RETURN(float* const out, context.Output(weights.first_tokens ? sequences : x.rows, weights.hidden()));
   if (x.rows == 0) return absl::OkStatus();
-  RunLayer(context.kernels(), weights, {.x = x.data, .offsets = offsets.data, .sequences = sequences, .out = out},
-           FasterPlan(static_cast<int>(x.rows), context.team().size()), context.team());
+  const KernelTable& kernels = context.kernels();
+  Team& team = context.team();
+  RunLayer(kernels, weights, {.x = x.data, .offsets = offsets.data, .sequences = sequences, .out = out},
+           FasterPlan(kernels.isa, weights.hidden(), static_cast<int>(x.rows), team.size()), team);
   return absl::OkStatus();
 }
 

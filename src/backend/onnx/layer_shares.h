@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/int8_linear.h"
+#include "kernels/dispatch.h"
 
 namespace ks {
 
-// Rows of a block: their feed-forward, in float and in bytes, and the weights that pass by should share a second-level
-// cache, and a block should be worth reading all the weights for.
-inline constexpr int kMostBlockRows = 64;
+// Rows of a block at most: their feed-forward, in float and in bytes, and the weights that pass by should share a
+// second-level cache, and a block should be worth reading all the weights for. Tiles are through with 64 rows before the
+// next weights are there; every CPU that has them has 2 MB of that cache.
+constexpr int MostBlockRows(IsaLevel isa) { return isa == IsaLevel::kAvx512Amx ? 128 : 64; }
 inline constexpr int kBlockStep = 4;  // rows that are a whole tile on every instruction set
 
 // Columns that all instruction sets' tiles divide.
@@ -41,10 +42,10 @@ struct Share {
 
 inline constexpr Share kWhole = {};
 
-// Rows cut into equally long blocks, the same number of them for each member.
+// Rows cut into equally long blocks of at most `most` rows, the same number of them for each member.
 struct Blocks {
-  Blocks(int rows_in, int members) : rows(rows_in) {
-    const int rounds = (rows + members * kMostBlockRows - 1) / (members * kMostBlockRows);
+  Blocks(int rows_in, int members, int most) : rows(rows_in) {
+    const int rounds = (rows + members * most - 1) / (members * most);
     const int wanted = std::max(1, rounds * members);
     length = ((rows + wanted - 1) / wanted + kBlockStep - 1) / kBlockStep * kBlockStep;
   }
