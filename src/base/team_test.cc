@@ -129,6 +129,27 @@ void AwaitSleep(pid_t thread) {
   } while (state != "S");
 }
 
+// Who waits long has all of it fetched, who comes last nothing; nothing beyond the end is asked for.
+TEST(Team, FetchesWhileItWaits) {
+  Team team(2);
+  const std::vector<char> memory(100'000);
+  Soon soon[2];
+  for (Soon& each : soon) each = {memory.data(), memory.data() + 64 * 1000};
+  team.Run([&](int member) {
+    static std::atomic<pid_t> waiting = 0;
+    if (member == 1) {
+      waiting = gettid();
+    } else {
+      while (waiting == 0) std::this_thread::yield();
+      AwaitSleep(waiting);
+    }
+    team.Meet(soon[member]);
+  });
+  EXPECT_EQ(soon[0].next, memory.data());
+  EXPECT_EQ(soon[1].next, soon[1].end);
+  EXPECT_EQ(soon[1].end, memory.data() + 64 * 1000);
+}
+
 // Whoever waits sleeps in the end, between runs (an idle team uses no CPU) and in a meeting, and wakes again.
 TEST(Team, SleepsWhereThereIsNothingToDoAndWakesAgain) {
   Team team(3);

@@ -34,6 +34,16 @@ Int8Weights Cut(const Int8Weights& weights, Range columns) {
   return part;
 }
 
+// The most of a share that a member fetches while it waits: half of a second-level cache that is not large.
+constexpr size_t kMostAhead = 512 << 10;
+
+// A share of a matrix as memory that will be read soon.
+Soon SoonRead(const Int8Weights& weights, Range columns) {
+  const size_t inputs = static_cast<size_t>(PaddedInputs(weights.inputs));
+  const char* const first = reinterpret_cast<const char*>(weights.packed) + columns.begin * inputs;
+  return {first, first + std::min(kMostAhead, columns.size() * inputs)};
+}
+
 // Rows as a dense layer takes them; a row has as many bytes as that layer's inputs.
 struct Bytes {
   uint8_t* q = nullptr;
@@ -146,8 +156,9 @@ class Run {
 
   void Work(Share share) {
     const Member& member = members_[share.index];
+    Soon soon;
     if (by_columns_) {
-      ProjectShare(share);
+      ProjectShare(share, soon);
     } else {
       ProjectBlocks(member.block);
     }
@@ -156,18 +167,19 @@ class Run {
       FinishBlocks(member);
       return;
     }
+    soon = SoonRead(layer_.attention_output, share.Columns(width_));
     if (heads_apart_) {  // the projection was of the same heads
       Attend({0, rows_}, share.Of(layer_.heads), shared_.context, member.attention);
     } else {
-      team_.Meet();
+      team_.Meet(soon);
       AttendUnits(member.attention);
     }
-    team_.Meet();
-    Finish(shared_, {0, rows_}, share);
+    team_.Meet(soon);
+    Finish(shared_, {0, rows_}, share, soon);
   }
 
-  void Meet(Share share) {
-    if (share.count > 1) team_.Meet();
+  void Meet(Share share, Soon& soon) {
+    if (share.count > 1) team_.Meet(soon);
   }
 
   // --- Queries, keys and values ---
@@ -182,23 +194,26 @@ class Run {
     }
   }
 
-  void ProjectShare(Share share) {
+  void ProjectShare(Share share, Soon& soon) {
     const Range all = {0, args_.tokens()};
     const Range mine = share.Of(all.size());
+    const Range heads = share.Of(layer_.heads);
+    const Range columns =
+        heads_apart_ ? Range{heads.begin * head_size_, heads.end * head_size_} : share.Columns(width_);
+    soon = SoonRead(layer_.qkv, columns);
     QuantizeInput(mine, shared_.bytes.From(mine.begin, InputStride()));
-    team_.Meet();
+    team_.Meet(soon);
     if (heads_apart_) {
-      const Range heads = share.Of(layer_.heads);
-      const Range columns = {heads.begin * head_size_, heads.end * head_size_};
       ProjectQueries(shared_.bytes, all, columns);
       ProjectKeysAndValues(shared_, all.size(), columns);
       ProjectKeysAndValues(shared_, all.size(), {width_ + columns.begin, width_ + columns.end});
       QuantizeHeads(shared_, all, heads);
     } else {
-      ProjectQueries(shared_.bytes, all, share.Columns(width_));
+      ProjectQueries(shared_.bytes, all, columns);
       ProjectKeysAndValues(shared_, all.size(), share.Columns(2 * width_));
-      team_.Meet();
-      QuantizeHeads(shared_, all, share.Of(layer_.heads));
+      soon = SoonRead(layer_.attention_output, share.Columns(width_));
+      team_.Meet(soon);
+      QuantizeHeads(shared_, all, heads);
     }
   }
 
@@ -323,15 +338,16 @@ class Run {
   // --- Behind attention ---
 
   void FinishBlocks(const Member& member) {
+    Soon soon;  // alone, one waits for nobody
     for (int i = next_output_block_++; i < output_blocks_.count(); i = next_output_block_++) {
       const Range rows = output_blocks_[i];
       Attend(rows, {0, layer_.heads}, member.block.context, member.attention);
-      Finish(member.block, rows, kWhole);
+      Finish(member.block, rows, kWhole, soon);
     }
   }
 
   // The output rows `rows` from block.context on, by those who share them.
-  void Finish(const Block& block, Range rows, Share share) {
+  void Finish(const Block& block, Range rows, Share share, Soon& soon) {
     const int count = rows.size();
     const size_t width = static_cast<size_t>(width_);
     const Range mine = share.Of(count);
@@ -345,24 +361,27 @@ class Run {
     float* const out = args_.out + rows.begin * width;
 
     Quantize(block.context, layer_.attention_output, block.bytes, mine);
-    Meet(share);
+    Meet(share, soon);
     Dense(block.bytes, count, layer_.attention_output, share.Columns(width_),
           {.out = block.hidden, .stride = width, .residual = residual});
-    Meet(share);
+    soon = SoonRead(layer_.ffn_in, share.Columns(layer_.inner()));
+    Meet(share, soon);
     for (int row = mine.begin; row < mine.end; row += kNormRows) {
       const Range some = {row, std::min(row + kNormRows, mine.end)};
       Norm(block.hidden, layer_.attention_norm, some);
       Quantize(block.hidden, layer_.ffn_in, block.bytes, some);
     }
-    Meet(share);
+    Meet(share, soon);
     Dense(block.bytes, count, layer_.ffn_in, share.Columns(layer_.inner()),
           {.out = block.inner, .stride = static_cast<size_t>(layer_.inner()), .epilogue = Epilogue::kGelu});
-    Meet(share);
+    soon = SoonRead(layer_.ffn_out, share.Columns(width_));
+    Meet(share, soon);
     Quantize(block.inner, layer_.ffn_out, block.bytes, mine);
-    Meet(share);
+    Meet(share, soon);
     Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_),
           {.out = out, .stride = width, .residual = block.hidden});
-    Meet(share);
+    soon = {};
+    Meet(share, soon);
     Norm(out, layer_.ffn_norm, mine);
   }
 
