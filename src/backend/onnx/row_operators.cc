@@ -1,6 +1,8 @@
 // Tested by operators_test.cc.
 #include "backend/onnx/row_operators.h"
 
+#include <algorithm>
+
 #include "backend/onnx/work_split.h"
 #include "base/status_macros.h"
 
@@ -11,6 +13,8 @@ constexpr int64_t kAny = NodeInfo::kAnySize;
 
 // About 10 microseconds of one core each.
 constexpr int64_t kTaskMultiplyAdds = 1 << 19;
+// Multiply-adds that take as long as it takes to read a weight from the last-level cache: what a few rows cost.
+constexpr int64_t kOneWeight = 8;
 constexpr int64_t kTaskNormed = 1 << 16;
 
 }  // namespace
@@ -30,7 +34,8 @@ absl::Status LinearF32::Compute(OpContext& context) const {
   KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, kAny, inputs));
   KS_ASSIGN_OR_RETURN(float* const out, context.Output(x.rows, outputs));
 
-  const WorkSplit split(x.rows, outputs, inputs, kTaskMultiplyAdds, context.concurrency());
+  const int64_t element = inputs * (x.rows + kOneWeight) / std::max<int64_t>(x.rows, 1);
+  const WorkSplit split(x.rows, outputs, element, kTaskMultiplyAdds, context.concurrency());
   const KernelTable& kernels = context.kernels();
   context.Run(split.tasks(), [&](size_t task) {
     const auto [rows, columns] = split.task(task);
