@@ -19,8 +19,9 @@ struct BackendFacts {
   int max_tokens_per_sequence = 0;  // the model's window
   int classes = 0;                  // C
   int pad_id = 0;
-  bool pads = false;  // a run costs B * longest instead of T
-  int threads = 1;    // cores that one run uses
+  bool pads = false;          // a run costs B * longest instead of T
+  int threads = 1;            // cores that one run uses
+  int least_run_tokens = 32;  // a run of fewer costs more for each: it reads all the weights whatever it has
 };
 
 // One loaded model with its own scratch memory. One call at a time per object; different objects may run in parallel

@@ -18,8 +18,9 @@ namespace {
 using std::chrono::microseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// Of members between two runs: the gap between two nodes of a graph, or two requests that follow at once.
-constexpr microseconds kIdle(50);
+// Of members between two runs: the gap between two nodes of a graph, or the way of an answer to its client and of the next
+// question back. Waking a member that sleeps takes some fifty microseconds of a virtual machine.
+constexpr microseconds kIdle(300);
 // Of members in a meeting: as unequal as their shares get. Who waits longer sleeps, so that a member that the system took
 // off its core may have this one. Not yielding: that gives away the rest of a time slice, of which a run rarely needs more
 // than one.

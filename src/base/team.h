@@ -19,7 +19,7 @@ struct Soon {
 // The caller of Run and size() - 1 threads of the object's own, "team-1", "team-2", .. A parallel loop
 // (parallel_for.h) may run its tasks one after another; here all members run at once, so they may wait for each other.
 //
-// Between runs a member looks for the next one for some tens of microseconds, then sleeps: an idle team uses no CPU.
+// Between runs a member looks for the next one for some hundred microseconds, then sleeps: an idle team uses no CPU.
 // Who waits in Meet looks for some hundred microseconds, then sleeps: a member that the system has taken off its core
 // costs time, not the others' cores.
 //

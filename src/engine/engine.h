@@ -28,7 +28,7 @@ struct EngineOptions {
   int max_batch_tokens = 65536;       // of one request
   int run_tokens = 0;                 // a worker takes so many at a time; at least the window. 0: DefaultRunTokens
   int least_wide_tokens = 1;          // of a text that runs on all cores; CoresLimits
-  int least_part_tokens = 32;         // of a run where what waits is divided among cores; CoresLimits
+  int least_part_tokens = 0;          // of a run where what waits is divided among cores. 0: what the backends say
   // Where the caller names none. Duration::max() for work without a deadline, as of files.
   Duration default_deadline = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);

@@ -26,17 +26,20 @@ constexpr Duration kTimerWakeUp = std::chrono::hours(1);
 
 Scheduler MakeScheduler(const ServedModel& model, const EngineOptions& options) {
   std::vector<Scheduler::GroupLimits> groups;
+  int least_run_tokens = 1;
   for (const BackendGroup& group : model.groups()) {
     RunLimits run = {.run_tokens = options.run_tokens};
     for (const auto& backend : group.workers) {
+      least_run_tokens = std::max(least_run_tokens, backend->facts().least_run_tokens);
       run.run_tokens = std::min(run.run_tokens, backend->facts().max_tokens);
       run.pads = run.pads || backend->facts().pads;
     }
     groups.push_back({.run = run, .workers = static_cast<int>(group.workers.size())});
   }
-  return Scheduler(groups, {.max_queue_tokens = options.max_queue_tokens,
-                            .least_wide_tokens = options.least_wide_tokens,
-                            .least_part_tokens = options.least_part_tokens});
+  return Scheduler(groups,
+                   {.max_queue_tokens = options.max_queue_tokens,
+                    .least_wide_tokens = options.least_wide_tokens,
+                    .least_part_tokens = options.least_part_tokens > 0 ? options.least_part_tokens : least_run_tokens});
 }
 
 int64_t WholeMilliseconds(Duration duration) {

@@ -65,6 +65,7 @@ TEST_P(Int8Backend, GivesTheSameBitsWithAnyThreadsOnAnyInstructionSet) {
     for (const int threads : {1, 2, 3, 4}) {
       const auto backend = Open(threads, isa);
       EXPECT_EQ(backend->facts().threads, threads);
+      EXPECT_EQ(backend->facts().least_run_tokens, isa == IsaLevel::kAvx512Amx ? 64 : 32);
       for (const Batch& batch : Batches()) {
         const auto expected = reference->Run(batch.view());
         const auto found = backend->Run(batch.view());
