@@ -27,9 +27,9 @@ RATE = 1999  # samples a second of each busy core: no multiple of what else tick
 
 # A stage is the first of these of which a function on the stack has the pattern, looked for from the innermost function on.
 STAGES = (
-    ("int8 linears: epilogue, GELU, residual", r"Int8LinearKernel<.*>::Finish"),
-    ("int8 linears: rows quantised", r"Int8LinearKernel<.*>::QuantizeRow"),
-    ("int8 linears: products", r"Int8LinearKernel<"),
+    ("int8 linears: epilogue, GELU, residual", r"(Int8|Amx)LinearKernel<.*>::(Waiting::)?Finish"),
+    ("int8 linears: rows quantised", r"Int8RowsKernel<.*>::QuantizeRow"),
+    ("int8 linears: products", r"(Int8|Amx)LinearKernel<"),
     ("attention", r"AttentionKernel<|AttentionTasks|TransposeScaled"),
     ("layer norm", r"RowsKernel<.*Norm"),
     ("embeddings", r"Embeddings"),

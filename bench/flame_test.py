@@ -39,6 +39,15 @@ class Flame(unittest.TestCase):
         self.assertEqual(stages, {"int8 linears: products", "waiting for the other cores", "kernel"})
         self.assertEqual(flame.stage_of(("main", "something")), flame.REST)
 
+    def test_each_part_of_a_linear_has_its_stage(self):
+        for function, stage in (
+            ("ks::Int8LinearKernel<ks::L>::FinishRows<8>(int)", "epilogue, GELU, residual"),
+            ("ks::AmxLinearKernel<ks::L, ks::AmxTiles>::Waiting::Finish(int)", "epilogue, GELU, residual"),
+            ("ks::AmxLinearKernel<ks::L, ks::AmxTiles>::Block<2, 2>(int)", "products"),
+            ("ks::Int8RowsKernel<ks::L>::QuantizeRows(int)", "rows quantised"),
+        ):
+            self.assertEqual(flame.stage_of(("onnx-N", function)), f"int8 linears: {stage}")
+
     def test_names_lose_what_is_long(self):
         self.assertEqual(flame.short("void ks::Int8LinearKernel<ks::WideLanes<ks::L, 8> >::Tile<8, 3>(int)"), "Int8LinearKernel::Tile")
         self.assertEqual(flame.short("[kernel]"), "[kernel]")
