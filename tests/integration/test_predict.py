@@ -141,7 +141,7 @@ def test_memory_is_constant_on_a_large_file(tmp_path):
 
 def test_a_progress_bar_appears_on_a_terminal_only(tmp_path):
     source = tmp_path / "rows.txt"
-    source.write_text("a longer sentence that takes a moment to be scored, and then some more of it\n" * 3000)
+    source.write_text("a longer sentence that takes a moment to be scored, and then some more of it\n" * 9000)
     arguments = ["predict", "--model", support.MODEL, "--input", str(source), "--output", str(tmp_path / "out.txt")]
     quiet = support.run(*arguments)
     assert b"\r" not in quiet.stderr
