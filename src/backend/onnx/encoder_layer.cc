@@ -161,13 +161,13 @@ class Run {
       ProjectShare(share, soon);
     } else {
       ProjectBlocks(member.block);
+      soon = SoonRead(layer_.attention_output, share.Columns(width_));
     }
     if (!finishes_by_columns_) {
       team_.Meet();
       FinishBlocks(member);
       return;
     }
-    soon = SoonRead(layer_.attention_output, share.Columns(width_));
     if (heads_apart_) {  // the projection was of the same heads
       Attend({0, rows_}, share.Of(layer_.heads), shared_.context, member.attention);
     } else {
@@ -207,14 +207,13 @@ class Run {
       ProjectQueries(shared_.bytes, all, columns);
       ProjectKeysAndValues(shared_, all.size(), columns);
       ProjectKeysAndValues(shared_, all.size(), {width_ + columns.begin, width_ + columns.end});
-      QuantizeHeads(shared_, all, heads);
     } else {
       ProjectQueries(shared_.bytes, all, columns);
       ProjectKeysAndValues(shared_, all.size(), share.Columns(2 * width_));
-      soon = SoonRead(layer_.attention_output, share.Columns(width_));
-      team_.Meet(soon);
-      QuantizeHeads(shared_, all, heads);
     }
+    soon = SoonRead(layer_.attention_output, share.Columns(width_));
+    if (!heads_apart_) team_.Meet(soon);
+    QuantizeHeads(shared_, all, heads);
   }
 
   size_t InputStride() const { return static_cast<size_t>(PaddedInputs(width_)); }
