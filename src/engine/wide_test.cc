@@ -131,6 +131,11 @@ TEST_F(WideTest, DividesABatchAmongTheCores) {
   Start({});  // runs of at least 32 tokens, as the backend says
   const PendingAnswer batch = SubmitAsync(*engine_, std::vector<std::string>(4, TinyText(62)));
   narrow_.WaitForArrivals(2);  // of at most 512 tokens, so one run could hold all
+  // One by one, so that each run starts beside another: the last text of a batch has all cores where they are idle.
+  for (int arrivals : {3, 4}) {
+    narrow_.LetOnePass();
+    narrow_.WaitForArrivals(arrivals);
+  }
   narrow_.Open();
   EXPECT_TRUE(batch.Get().ok());
   engine_->Drain(seconds(60));
