@@ -16,6 +16,7 @@
 #include "backend/onnx/onnx_backend.h"
 #include "backend/onnx/onnx_environment.h"
 #include "base/cpu.h"
+#include "base/huge_pages.h"
 #include "base/mapped_file.h"
 #include "base/status_macros.h"
 #include "base/step_times.h"
@@ -204,6 +205,7 @@ class Server {
     KS_ASSIGN_OR_RETURN(engine_, Engine::Create(loaded_.model, options, *model_metrics_, SystemClock()));
     ModelDescription description = DescribeModel(*loaded_.model, options.routing);
     description.precision_reason = first.precision_reason;
+    const PreferHugePages prefer_huge_pages;  // for the predictions it will remember, 1.5 MB
     service_ = std::make_unique<Service>(*engine_, *model_metrics_, std::move(description),
                                          ServiceOptions{.max_text_chars = static_cast<int>(config_.max_text_chars),
                                                         .max_batch_texts = static_cast<int>(config_.max_batch_texts)},
