@@ -76,8 +76,8 @@ std::vector<double> Reference(const Batch& batch) {
   return out;
 }
 
-class Attention : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Attention, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Attention : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Attention, testing::ValuesIn(TestedTables()), TableTestName);
 
 TEST_P(Attention, FollowsTheDefinition) {
   for (int head_size : {1, 8, 16, 24, 32, 48, 64, 80}) {

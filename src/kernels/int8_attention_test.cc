@@ -140,8 +140,8 @@ Errors Between(const std::vector<float>& out, const std::vector<double>& expecte
   return errors;
 }
 
-class Int8Attention : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Int8Attention, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Int8Attention : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Int8Attention, testing::ValuesIn(TestedTables()), TableTestName);
 
 TEST_P(Int8Attention, QuantisesEachRowAndHead) {
   const int rows = 5, heads = 3, head_size = 22;

@@ -38,8 +38,8 @@ Quantized Quantize(const KernelTable& kernels, const std::vector<float>& x, int 
   return out;
 }
 
-class Int8Rows : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Int8Rows, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Int8Rows : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Int8Rows, testing::ValuesIn(TestedTables()), TableTestName);
 
 // The header's formula, written out once more.
 TEST_P(Int8Rows, FollowTheDefinition) {
@@ -230,8 +230,8 @@ double Expected(const Layer& layer, const Call& call, int row, int output) {
   return y + (call.residual.empty() ? 0.0f : call.residual[row * layer.outputs + output]);
 }
 
-class Int8Linear : public TileTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Int8Linear, testing::ValuesIn(TablesWithTiles()), TableTestName);
+class Int8Linear : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Int8Linear, testing::ValuesIn(TestedTables()), TableTestName);
 
 TEST_P(Int8Linear, FollowsTheDefinitionAndWritesNothingElse) {
   for (const auto& [rows, outputs, inputs] :

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/dispatch.h"
+#include "kernels/emulated_isas.h"
 #include "kernels/kernels_testing.h"
 
 namespace ks {
@@ -20,27 +21,34 @@ class IsaTest : public testing::TestWithParam<IsaLevel> {
   const KernelTable& reference() const { return Kernels(IsaLevel::kScalar); }
 };
 
-// As IsaTest, for what tiles compute: the emulated ones stand beside the levels.
+// As IsaTest, with the sets that are emulated beside those of this machine.
 //
-//   INSTANTIATE_TEST_SUITE_P(Isas, Int8Linear, testing::ValuesIn(TablesWithTiles()), TableTestName);
-class TileTest : public testing::TestWithParam<const KernelTable*> {
+//   INSTANTIATE_TEST_SUITE_P(Isas, Linear, testing::ValuesIn(TestedTables()), TableTestName);
+class TableTest : public testing::TestWithParam<const KernelTable*> {
  protected:
   const KernelTable& kernels() const { return *GetParam(); }
   const KernelTable& reference() const { return Kernels(IsaLevel::kScalar); }
 };
 
-inline std::vector<const KernelTable*> TablesWithTiles() {
+inline std::vector<const KernelTable*> TestedTables() {
   std::vector<const KernelTable*> tables;
   for (const IsaLevel isa : SupportedIsas()) tables.push_back(&Kernels(isa));
   tables.push_back(&EmulatedAmxKernels());
+  for (const KernelTable* const table : kEmulatedOverAvx2) {
+    if (table != nullptr && IsSupported(IsaLevel::kAvx2)) tables.push_back(table);
+  }
   return tables;
 }
 
 inline std::string TableTestName(const testing::TestParamInfo<const KernelTable*>& info) {
-  return std::string(IsaName(info.param->isa)) + (info.param == &EmulatedAmxKernels() ? "_emulated" : "");
+  const KernelTable* const table = info.param;
+  const bool executed = IsSupported(table->isa) && table == &Kernels(table->isa);
+  const char* const emulated = table == &EmulatedAmxKernels() ? "_emulated_over_scalar" : "_emulated_over_avx2";
+  return std::string(IsaName(table->isa)) + (executed ? "" : emulated);
 }
 
 inline void PrintTo(IsaLevel isa, std::ostream* out) { *out << IsaName(isa); }
+inline void PrintTo(const KernelTable* table, std::ostream* out) { *out << IsaName(table->isa); }
 
 inline std::string IsaTestName(const testing::TestParamInfo<IsaLevel>& info) {
   return std::string(IsaName(info.param));

@@ -153,7 +153,10 @@ struct Avx512LanesBase {
 };
 
 // Without byte products that are exact, bytes are widened to 16 bits: the even ones of each four, then the odd ones.
-struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
+template <typename Self>
+struct Avx512WordLanesBase : Avx512LanesBase<Self> {
+  using I = typename Avx512LanesBase<Self>::I;
+  using ColumnSums = typename Avx512LanesBase<Self>::ColumnSums;
   static constexpr int kInt8Rows = 8, kInt8Blocks = 2;
   static constexpr int kDeep = 2;
 
@@ -170,14 +173,16 @@ struct Avx512Lanes : Avx512LanesBase<Avx512Lanes> {
   static Inputs LoadInputs(const unsigned char* p) {
     int four;
     __builtin_memcpy(&four, p, sizeof(four));
-    const __m512i bytes = SetInts(four);
+    const __m512i bytes = _mm512_set1_epi32(four);
     return {_mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(bytes, 8)};
   }
   static I Dot(I sum, Inputs q, Weights w) { return DotDeep(DotDeep(sum, q.even, w.even), q.odd, w.odd); }
   static I SubZeroPoint(I sum, int zero_point, ColumnSums column_sums) {
-    return DotDeep(sum, SetInts(zero_point), column_sums.parts);
+    return DotDeep(sum, _mm512_set1_epi32(zero_point), column_sums.parts);
   }
   static I DotDeep(I sum, I u, I s) { return _mm512_add_epi32(sum, _mm512_madd_epi16(u, s)); }
 };
+
+struct Avx512Lanes : Avx512WordLanesBase<Avx512Lanes> {};
 
 }  // namespace ks

@@ -41,8 +41,8 @@ struct Layer {
   std::vector<float> x, weight, bias;
 };
 
-class Linear : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Linear, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Linear : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Linear, testing::ValuesIn(TestedTables()), TableTestName);
 
 TEST_P(Linear, FollowsTheDefinition) {
   for (int inputs : {1, 15, 16, 17, 100, 384}) {

@@ -30,8 +30,8 @@ std::vector<float> Apply(Function function, const std::vector<float>& x) {
 
 double Gelu(double x) { return x * 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
-class Pointwise : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Pointwise, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Pointwise : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Pointwise, testing::ValuesIn(TestedTables()), TableTestName);
 
 // Bounds as dispatch.h states them. The step is odd, so that all patterns of low bits come up.
 TEST_P(Pointwise, ExpIsWithinItsBound) {

@@ -7,8 +7,8 @@
 namespace ks {
 namespace {
 
-class Rows : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isas, Rows, testing::ValuesIn(SupportedIsas()), IsaTestName);
+class Rows : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(Isas, Rows, testing::ValuesIn(TestedTables()), TableTestName);
 
 struct NormInput {
   NormInput(int rows_in, int width_in, uint64_t seed) : rows(rows_in), width(width_in) {
