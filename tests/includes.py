@@ -39,7 +39,7 @@ LIBRARIES = {
     r"ATen/|torch/|c10/": "backend/torch",
     r"boost/": "serving",
     r"Eigen/": "convert",
-    r"CLI/|toml\+\+/|csv\.h|zlib\.h|lzma\.h": "cli",
+    r"CLI/|mimalloc\.h|toml\+\+/|csv\.h|zlib\.h|lzma\.h": "cli",
 }
 # Light enough for our headers.
 LIGHT = re.compile(r"absl/")
