@@ -25,6 +25,7 @@
 #include "base/json_writer.h"
 #include "base/mapped_file.h"
 #include "checkpoint/safetensors.h"
+#include "kernels/peaks_testing.h"
 
 namespace {
 
@@ -72,53 +73,15 @@ double BestRate(double amount, Work work) {
 
 #if defined(__x86_64__)
 constexpr int kSums = 12;  // enough to hide the latency
-constexpr int kTimes = 1000;
-
-// In assembly: a compiler that puts a sum into memory would measure that. Without VNNI a product takes three instructions.
-__attribute__((target("avx2"))) void Avx2Products() {
-  for (int i = 0; i < kTimes; ++i) {
-    asm volatile(
-        ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
-        "vpmaddubsw %%ymm12, %%ymm13, %%ymm15\n"
-        "vpmaddwd %%ymm14, %%ymm15, %%ymm15\n"
-        "vpaddd %%ymm15, %%ymm\\sum, %%ymm\\sum\n"
-        ".endr" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-              "xmm15");
-  }
-}
-
-__attribute__((target("avx512f,avx512bw"))) void Avx512Products() {
-  for (int i = 0; i < kTimes; ++i) {
-    asm volatile(
-        ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
-        "vpmaddubsw %%zmm12, %%zmm13, %%zmm15\n"
-        "vpmaddwd %%zmm14, %%zmm15, %%zmm15\n"
-        "vpaddd %%zmm15, %%zmm\\sum, %%zmm\\sum\n"
-        ".endr" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-              "xmm15");
-  }
-}
-
-__attribute__((target("avx512f,avx512vnni"))) void VnniProducts() {
-  for (int i = 0; i < kTimes; ++i) {
-    asm volatile(
-        ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
-        "vpdpbusd %%zmm13, %%zmm12, %%zmm\\sum\n"
-        ".endr" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");
-  }
-}
 
 std::optional<double> Gops(bool supported, int products, void (*work)()) {
   if (!supported) return std::nullopt;
-  return BestRate(2.0 * products * kSums * kTimes, work) * 1e-9;
+  return BestRate(2.0 * products * kSums * ks::kProductRounds, work) * 1e-9;
 }
 
 // Six sums, twice: the two registers left are the factors.
 void TileProducts() {
-  for (int i = 0; i < kTimes; ++i) {
+  for (int round = 0; round < ks::kProductRounds; ++round) {
     asm volatile(
         ".irp sum, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5\n"
         "tdpbusd %%tmm7, %%tmm6, %%tmm\\sum\n"
@@ -148,9 +111,9 @@ std::optional<double> AmxGops() {
 
 // Of one core, by instruction set, in the names of `--isa`.
 std::vector<std::pair<std::string, std::optional<double>>> Peaks() {
-  return {{"avx2", Gops(__builtin_cpu_supports("avx2"), 32, Avx2Products)},
-          {"avx512", Gops(__builtin_cpu_supports("avx512bw"), 64, Avx512Products)},
-          {"avx512vnni", Gops(__builtin_cpu_supports("avx512vnni"), 64, VnniProducts)},
+  return {{"avx2", Gops(__builtin_cpu_supports("avx2"), 32, ks::Avx2Products<kSums>)},
+          {"avx512", Gops(__builtin_cpu_supports("avx512bw"), 64, ks::Avx512Products<kSums>)},
+          {"avx512vnni", Gops(__builtin_cpu_supports("avx512vnni"), 64, ks::VnniProducts<kSums>)},
           {"amx", AmxGops()}};
 }
 #else
@@ -158,18 +121,6 @@ std::vector<std::pair<std::string, std::optional<double>>> Peaks() { return {}; 
 #endif
 
 using Matrices = std::vector<std::span<const std::byte>>;
-
-// Reads every byte once. The asm uses the sum, so that the reading stays.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void Read(std::span<const std::byte> bytes) {
-  using Line = long long __attribute__((vector_size(64), aligned(1), may_alias));
-  constexpr size_t kLines = 8;
-  Line sums[kLines] = {};
-  const auto* lines = reinterpret_cast<const Line*>(bytes.data());
-  for (size_t i = 0; i + kLines <= bytes.size() / sizeof(Line); i += kLines) {
-    for (size_t j = 0; j < kLines; ++j) sums[j] ^= lines[i + j];
-  }
-  for (const Line& sum : sums) asm volatile("" ::"m"(sum));
-}
 
 size_t Bytes(const Matrices& matrices) {
   size_t bytes = 0;
@@ -187,7 +138,7 @@ double ReadingGbps(const Matrices& matrices, std::span<const int> cores) {
       StayOn(cores[i]);
       const size_t first = i * matrices.size() / cores.size();
       const auto walk = [&] {
-        for (size_t j = 0; j < matrices.size(); ++j) Read(matrices[(first + j) % matrices.size()]);
+        for (size_t j = 0; j < matrices.size(); ++j) ks::ReadBytes(matrices[(first + j) % matrices.size()]);
       };
       walk();
       for (--waiting; waiting > 0;) std::this_thread::yield();

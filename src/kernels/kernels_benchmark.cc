@@ -17,6 +17,7 @@
 #include "kernels/benchmark_testing.h"
 #include "kernels/dispatch.h"
 #include "kernels/int8_model_testing.h"
+#include "kernels/peaks_testing.h"
 
 namespace ks {
 namespace {
@@ -34,18 +35,6 @@ Int8Model& Model(int width, bool large_pages) {
 }
 
 double Operations(const Int8Shape& shape, int rows) { return 2.0 * rows * shape.inputs * shape.outputs; }
-
-// The asm uses the sums, so that the reading stays.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void ReadAll(std::span<const int8_t> bytes) {
-  using Line = long long __attribute__((vector_size(64), aligned(1), may_alias));
-  constexpr size_t kLines = 8;
-  Line sums[kLines] = {};
-  const auto* const lines = reinterpret_cast<const Line*>(bytes.data());
-  for (size_t i = 0; i + kLines <= bytes.size() / sizeof(Line); i += kLines) {
-    for (size_t j = 0; j < kLines; ++j) sums[j] ^= lines[i + j];
-  }
-  for (const Line& sum : sums) asm volatile("" ::"m"(sum));
-}
 
 // Arguments: rows, GELU after the expanding layer or not, large pages or not. An iteration is one walk.
 void BM_Int8Model(benchmark::State& state, IsaLevel isa, int width) {
@@ -83,7 +72,7 @@ void BM_Int8Model(benchmark::State& state, IsaLevel isa, int width) {
 // Reads the packed weights of a whole model and nothing else: what few rows cannot be faster than.
 void BM_ReadWeights(benchmark::State& state, int width) {
   const std::span<const int8_t> packed = Model(width, false).packed();
-  for (auto _ : state) ReadAll(packed);
+  for (auto _ : state) ReadBytes(std::as_bytes(packed));
   state.counters["GB/s"] =
       benchmark::Counter(static_cast<double>(packed.size()) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
@@ -105,69 +94,35 @@ void BM_QuantizeRows(benchmark::State& state) {
 BENCHMARK(BM_QuantizeRows)->ArgNames({"T", "K"})->ArgsProduct({{16, 64, 128}, {384, 768, 1536, 3072}});
 
 #if defined(__x86_64__)
-// What this core can do at most: products of bytes on registers alone. With enough sums their latency is hidden: from
-// there on more of them make no difference, and the hardware's rate is reached. In assembly, since a compiler that puts
-// a sum into memory would measure that.
-constexpr int kPeakRounds = 1000;
-
-void ReportPeak(benchmark::State& state, double operations_a_round) {
+// What this core can do at most. With enough sums more of them make no difference, and the hardware's rate is reached.
+template <int kSums>
+void BM_Peak(benchmark::State& state, void (*products)(), int products_a_sum) {
+  for (auto _ : state) products();
   state.counters["GOP/s"] =
-      benchmark::Counter(operations_a_round * kPeakRounds * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+      benchmark::Counter(2e-9 * products_a_sum * kSums * kProductRounds, benchmark::Counter::kIsIterationInvariantRate);
 }
-
-#define KS_XMM_CLOBBERS                                                                                               \
-  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", \
-      "xmm14", "xmm15"
 
 template <int kSums>
-__attribute__((target("avx512f,avx512vnni"))) void BM_VnniPeak(benchmark::State& state) {
-  for (auto _ : state) {
-    for (int round = 0; round < kPeakRounds; ++round) {
-      asm volatile(
-          ".set sum, 0\n.rept %c0\n"
-          ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-          ".if sum == \\n\nvpdpbusd %%zmm17, %%zmm16, %%zmm\\n\n.endif\n.endr\n"
-          ".set sum, sum + 1\n.endr\n" ::"i"(kSums)
-          : KS_XMM_CLOBBERS);
-    }
+void RegisterPeak() {
+  const std::string sums = "/sums:" + std::to_string(kSums);
+  if (IsSupported(IsaLevel::kAvx512Vnni)) {
+    benchmark::RegisterBenchmark(("BM_VnniPeak" + sums).c_str(), BM_Peak<kSums>, VnniProducts<kSums>, 64);
+  } else if constexpr (kSums <= 12) {
+    if (!IsSupported(IsaLevel::kAvx2)) return;
+    benchmark::RegisterBenchmark(("BM_Avx2Peak" + sums).c_str(), BM_Peak<kSums>, Avx2Products<kSums>, 32);
   }
-  ReportPeak(state, 2.0 * 64 * kSums);
 }
-
-// Without products of bytes that are exact: bytes widened to 16 bits, and a sum of two products added to each.
-template <int kSums>
-__attribute__((target("avx2"))) void BM_Avx2Peak(benchmark::State& state) {
-  for (auto _ : state) {
-    for (int round = 0; round < kPeakRounds; ++round) {
-      asm volatile(
-          ".set sum, 0\n.rept %c0\n"
-          ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
-          ".if sum == \\n\nvpmaddwd %%ymm15, %%ymm14, %%ymm13\nvpaddd %%ymm13, %%ymm\\n, %%ymm\\n\n.endif\n.endr\n"
-          ".set sum, sum + 1\n.endr\n" ::"i"(kSums)
-          : KS_XMM_CLOBBERS);
-    }
-  }
-  ReportPeak(state, 2.0 * 16 * kSums);
-}
-#undef KS_XMM_CLOBBERS
 #endif
 
 bool HasBars(IsaLevel isa) { return isa == IsaLevel::kAvx512Vnni || isa == IsaLevel::kAvx512Amx; }
 
 void Register() {
 #if defined(__x86_64__)
-  if (IsSupported(IsaLevel::kAvx512Vnni)) {
-    benchmark::RegisterBenchmark("BM_VnniPeak/sums:2", BM_VnniPeak<2>);
-    benchmark::RegisterBenchmark("BM_VnniPeak/sums:4", BM_VnniPeak<4>);
-    benchmark::RegisterBenchmark("BM_VnniPeak/sums:8", BM_VnniPeak<8>);
-    benchmark::RegisterBenchmark("BM_VnniPeak/sums:12", BM_VnniPeak<12>);
-    benchmark::RegisterBenchmark("BM_VnniPeak/sums:16", BM_VnniPeak<16>);
-  } else if (IsSupported(IsaLevel::kAvx2)) {
-    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:2", BM_Avx2Peak<2>);
-    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:4", BM_Avx2Peak<4>);
-    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:8", BM_Avx2Peak<8>);
-    benchmark::RegisterBenchmark("BM_Avx2Peak/sums:12", BM_Avx2Peak<12>);
-  }
+  RegisterPeak<2>();
+  RegisterPeak<4>();
+  RegisterPeak<8>();
+  RegisterPeak<12>();
+  RegisterPeak<16>();
 #endif
   for (const auto& [name, width] : kModels) {
     benchmark::RegisterBenchmark((std::string("BM_ReadWeights/") + name).c_str(), BM_ReadWeights, width);
@@ -203,9 +158,12 @@ class BarReporter : public FailingReporter {
 
   // Without VNNI the shares alone. Nothing where the peak or a case was filtered out.
   void PrintBars() const {
-    if (peak_ == 0) return;
+    const bool has_cases =
+        std::ranges::any_of(rates_, [](const auto& rate) { return rate.first.starts_with("BM_Int8Model/"); });
+    if (peak_ == 0 || !has_cases) return;
     const bool vnni = IsSupported(IsaLevel::kAvx512Vnni);
-    std::printf("\none core: %.0f GOP/s at most (%s on registers)\n", peak_, vnni ? "vpdpbusd" : "vpmaddwd and vpaddd");
+    std::printf("\none core: %.0f GOP/s at most (%s on registers)\n", peak_,
+                vnni ? "vpdpbusd" : "vpmaddubsw, vpmaddwd, vpaddd");
     if (!vnni) std::printf("this CPU lacks avx512vnni, whose peak the bars are shares of\n");
     const IsaLevel isa = vnni ? IsaLevel::kAvx512Vnni : BestIsa();
     for (const auto& [model, width] : kModels) {
