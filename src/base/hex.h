@@ -1,4 +1,4 @@
-// Bytes as text.
+// Bytes as text, and back.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,13 @@ inline std::string ToHex(std::span<const uint8_t> bytes) {
   hex.reserve(2 * bytes.size());
   for (const uint8_t byte : bytes) hex += {kDigits[byte >> 4], kDigits[byte & 15]};
   return hex;
+}
+
+// What a hexadecimal digit of either case is worth; -1 for another character.
+constexpr int HexDigitValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 }  // namespace ks

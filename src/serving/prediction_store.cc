@@ -3,12 +3,9 @@
 
 #include <utility>
 
+#include "base/hex.h"
+
 namespace ks {
-namespace {
-
-int HexValue(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
-
-}  // namespace
 
 // Case does not matter in a UUID, nor do its dashes.
 PredictionStore::Key PredictionStore::KeyOf(std::string_view id) {
@@ -16,7 +13,7 @@ PredictionStore::Key PredictionStore::KeyOf(std::string_view id) {
   size_t digit = 0;
   for (const char c : id) {
     if (c == '-' || digit == 2 * key.size()) continue;
-    key[digit / 2] = static_cast<std::byte>(std::to_integer<int>(key[digit / 2]) << 4 | HexValue(c));
+    key[digit / 2] = static_cast<std::byte>(std::to_integer<int>(key[digit / 2]) << 4 | HexDigitValue(c));
     ++digit;
   }
   return key;

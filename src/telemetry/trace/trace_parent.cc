@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 namespace ks {
@@ -12,10 +13,7 @@ namespace {
 constexpr size_t kHeaderChars = 55;
 constexpr size_t kMostStateBytes = 512;
 
-int LowerHexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+int LowerHexValue(char c) { return c >= 'A' && c <= 'F' ? -1 : HexDigitValue(c); }
 
 // False where `text` is anything but two digits a byte.
 template <size_t kBytes>
