@@ -330,7 +330,7 @@ void QueueEngine::Succeed(const std::shared_ptr<Request>& request) {
   if (router_.ChooseForShadow(request->group)) shadow_->Offer(request);
 }
 
-void QueueEngine::Fail(Request& request, const absl::Status& status) {
+void QueueEngine::Fail(Request& request, absl::Status status) {
   // How long the refused waited counts as well: without them the series would look best when the server is worst.
   if (CodeOf(status) != ErrorCode::kInferenceFailed) {
     const TimePoint now = clock_.Now();
@@ -338,7 +338,7 @@ void QueueEngine::Fail(Request& request, const absl::Status& status) {
     if (request.timeline != nullptr) request.timeline->unqueued = now;
   }
   CountRefusal(status);
-  Answer(request, status);
+  Answer(request, std::move(status));
 }
 
 void QueueEngine::FailExpired(std::span<const std::shared_ptr<Request>> expired) {

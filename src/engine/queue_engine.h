@@ -81,7 +81,7 @@ class QueueEngine final : public Engine {
   // Answers requests that the scheduler has given back.
   void Succeed(const std::shared_ptr<Request>& request) KS_EXCLUDES(mutex_);
   void FailExpired(std::span<const std::shared_ptr<Request>> expired) KS_EXCLUDES(mutex_);
-  void Fail(Request& request, const absl::Status& status) KS_EXCLUDES(mutex_);
+  void Fail(Request& request, absl::Status status) KS_EXCLUDES(mutex_);
   // Both end here.
   void Answer(Request& request, absl::StatusOr<ClassifyResult> result) KS_EXCLUDES(mutex_);
 
