@@ -15,6 +15,7 @@ namespace ks {
 namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -115,8 +116,10 @@ TEST_F(SpanExporterTest, SendsABatchWhenItsTimeHasCome) {
   EXPECT_THAT(collector_.batches(), IsEmpty());
   clock_.Advance(milliseconds(1));
   exporter_->Add("c", 1);
-  EXPECT_THAT(collector_.WaitForBatches(1), ElementsAre("abc"));
-  WaitForCounts(4, 0);
+  const std::vector<std::string> batches = collector_.WaitForBatches(1);
+  // Without the last where the thread was awake just then, by chance.
+  ASSERT_THAT(batches, ElementsAre(AnyOf("abc", "ab")));
+  WaitForCounts(batches[0] == "abc" ? 4 : 3, 0);
   EXPECT_EQ(collector_.timeouts().front(), seconds(3));
 }
 
