@@ -62,7 +62,11 @@ class Server:
         self.process = subprocess.Popen(command, **streams | options)
 
     def __enter__(self):
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -83,7 +87,7 @@ class Server:
                 if self.get("/health/ready").status == 200:
                     return
             time.sleep(0.005)
-        raise AssertionError("serve was not ready in time")
+        raise AssertionError(f"serve was not ready within {seconds:g} s: {self.log}")
 
     @property
     def log(self) -> str:
