@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/hex.h"
 #include "base/random.h"
 
 namespace ks {
@@ -30,9 +31,7 @@ std::string NewUuid4() {
 bool IsUuid(std::string_view text) {
   if (text.size() != 36) return false;
   for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    if (IsDash(i) ? c != '-' : !hex) return false;
+    if (IsDash(i) ? text[i] != '-' : HexDigitValue(text[i]) < 0) return false;
   }
   return true;
 }
