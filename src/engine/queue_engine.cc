@@ -330,6 +330,7 @@ void QueueEngine::Succeed(const std::shared_ptr<Request>& request) {
   if (router_.ChooseForShadow(request->group)) shadow_->Offer(request);
 }
 
+// The answer gets the error itself: the last owner of a shared one would let go on either thread.
 void QueueEngine::Fail(Request& request, absl::Status status) {
   // How long the refused waited counts as well: without them the series would look best when the server is worst.
   if (CodeOf(status) != ErrorCode::kInferenceFailed) {
