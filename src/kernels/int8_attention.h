@@ -107,7 +107,7 @@ constexpr size_t Int8AttentionScratch(int tokens, int head_size) {
   const size_t t = (static_cast<size_t>(tokens) + 15) / 16 * 16;
   const size_t d = (static_cast<size_t>(head_size) + 15) / 16 * 16;
   // Logarithms and inverse scales; keys and values of up to two bytes; scores, and weights of two bytes; queries as floats
-  // and of two bytes, of which the first become the results.
+  // and of two bytes.
   return 2 * t + t * d + t * kInt8AttentionRows * 3 / 2 + d * kInt8AttentionRows * 3 / 2;
 }
 

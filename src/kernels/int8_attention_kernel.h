@@ -1,9 +1,9 @@
 // Attention over bytes for 16 lanes.
 //
-// As in attention_kernel.h the lanes are queries and scores are kept transposed, [tokens][queries]. An integer product
-// takes kDeep neighbours of the summed dimension at once, which lie side by side in a lane: numbers of a head for the
-// scores, tokens for the results. Lanes say how deep that is and how wide its numbers are: four bytes with vpdpbusd, two
-// 16-bit numbers without. The integers are the same, and so are all bits.
+// As in attention_kernel.h the lanes are queries, with scores transposed, [tokens][queries], and in the second product a
+// head's columns. An integer product takes kDeep neighbours of the summed dimension at once, which lie side by side in a
+// lane: numbers of a head for the scores, tokens for the results. Lanes say how deep that is and how wide its numbers are:
+// four bytes with vpdpbusd, two 16-bit numbers without. The integers are the same, and so are all bits.
 //
 // One side of vpdpbusd has no sign. For the scores that is the keys (128 is added to them, and 128 times the sum of its
 // bytes taken from each query at the start), for the results the weights.
@@ -24,17 +24,6 @@ struct Int8AttentionKernel : private KernelParts<L> {
   using KernelParts<L>::kLanes;
   static constexpr int kRows = kInt8AttentionRows;
   static constexpr int kDeepBytes = 4 / kDeep;  // of one number
-
-  static void QuantizeHeads(const QuantizeHeadsArgs& a) {
-    switch (a.head_size) {
-      case 32:
-        return QuantizeHeadsOf<32>(a);
-      case 64:
-        return QuantizeHeadsOf<64>(a);
-      default:
-        return QuantizeHeadsOf<0>(a);
-    }
-  }
 
   static void Run(const Int8AttentionArgs& a) {
     const unsigned long tokens = Padded(a.tokens, kLanes);
@@ -70,7 +59,6 @@ struct Int8AttentionKernel : private KernelParts<L> {
   }
 
  private:
-  using KernelParts<L>::Columns;
   using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
@@ -83,44 +71,11 @@ struct Int8AttentionKernel : private KernelParts<L> {
     int value_stride;
     float* scores;   // [tokens][queries]
     int* weights;    // [groups of tokens][queries]
-    float* columns;  // [head_size][queries]: first the queries, then the results
+    float* columns;  // [head_size][queries], the queries
     int* queries;    // [groups of numbers][queries]
   };
 
-  // --- Into bytes ---
-
-  // Of the usual sizes, and with 0 of any: a row is short, and ends and loops take longer than what is in them.
-  template <int kHeadSize>
-  static void QuantizeHeadsOf(const QuantizeHeadsArgs& a) {
-    const int head_size = kHeadSize > 0 ? kHeadSize : a.head_size;
-    for (int row = 0; row < a.rows; ++row) {
-      const float* x = a.x + row * a.x_stride;
-      unsigned char* q = a.q + row * RowBytes(head_size);
-      for (int head = 0; head < a.heads; ++head) {
-        a.scales[head * a.head_scales + row] = QuantizeRow(x, head_size, q);
-        x += head_size;
-        q += a.head_bytes;
-      }
-    }
-  }
-
-  [[gnu::always_inline]] static float QuantizeRow(const float* x, int columns, unsigned char* q) {
-    F top = L::Zero();  // a NaN stays
-    for (int c = 0; c < columns; c += kLanes) {
-      top = L::TotalMax(top, L::Abs(Columns(x + c, Least(columns - c, kLanes))));
-    }
-    const float highest = L::Highest(top);
-    const bool finite = highest - highest == 0.0f;
-    const float steps = highest / 127.0f;
-    const float scale = steps > kHeadSmallestScale ? steps : kHeadSmallestScale;
-    const F inverse = L::Set(finite ? 1.0f / scale : 0.0f);
-    for (int c = 0; c < columns; c += kLanes) {
-      const int n = Least(columns - c, kLanes);
-      L::StoreBytes(q + c, L::Mul(Columns(x + c, n), inverse), 128, n);
-    }
-    for (int c = columns; c < Padded(columns, kInt8Inputs); ++c) q[c] = 128;
-    return finite ? scale : __builtin_nanf("");
-  }
+  // --- Keys and values as the products take them ---
 
   // The keys as they lie, or widened to `wide`.
   static const unsigned char* DeepKeys(const Int8AttentionArgs& a, unsigned char* wide) {
@@ -138,20 +93,28 @@ struct Int8AttentionKernel : private KernelParts<L> {
   // Each column's numbers of kDeep tokens side by side; tokens that are none become zeros.
   static void DeepValues(const Int8AttentionArgs& a, const Sequence& s) {
     const long stride = RowBytes(a.head_size);
+    const unsigned char* q = a.values.q;
     int* out = s.values;
-    for (int t = 0; t < a.tokens; t += kDeep) {
-      for (int c = 0; c < a.head_size; c += kLanes) {
-        I of_token[kDeep];
-#pragma GCC unroll 4
-        for (int i = 0; i < kDeep; ++i) {
-          of_token[i] = t + i < a.tokens
-                            ? L::LoadBytes(a.values.q + (t + i) * stride + c, Least(a.head_size - c, kLanes), -128)
-                            : L::ZeroInts();
-        }
-        L::StoreInts(out + c, Join(of_token));
-      }
+    int t = 0;
+    for (; t + kDeep <= a.tokens; t += kDeep) {
+      KernelParts<L>::ForEach(a.head_size,
+                              [=](int c, int n) { L::StoreInts(out + c, Joined(q + c, stride, kDeep, n)); });
+      q += kDeep * stride;
       out += s.value_stride;
     }
+    if (t == a.tokens) return;
+    KernelParts<L>::ForEach(a.head_size,
+                            [=](int c, int n) { L::StoreInts(out + c, Joined(q + c, stride, a.tokens - t, n)); });
+  }
+
+  // `columns` numbers of `tokens` rows, kDeep at most.
+  [[gnu::always_inline]] static I Joined(const unsigned char* q, long stride, int tokens, int columns) {
+    I of_token[kDeep];
+#pragma GCC unroll 4
+    for (int i = 0; i < kDeep; ++i) {
+      of_token[i] = i < tokens ? L::LoadBytes(q + i * stride, columns, -128) : L::ZeroInts();
+    }
+    return Join(of_token);
   }
 
   // kDeep numbers of at most 8 bits, or with two of them 16, side by side in each lane.
@@ -181,6 +144,11 @@ struct Int8AttentionKernel : private KernelParts<L> {
       }
       factors[m] = QuantizeQueries<kStride>(s.columns + m * kLanes, a.head_size, s.queries + m * kLanes, &starts[m]);
     }
+    // The same rows of the head after this one, which comes next: they are too far apart for the hardware to see them
+    // coming. Asking for memory that is none is harmless.
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < a.head_size; c += kLanes) __builtin_prefetch(q + r * a.q_stride + a.head_size + c);
+    }
 
     F highest[M];
     for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());
@@ -191,18 +159,16 @@ struct Int8AttentionKernel : private KernelParts<L> {
       Scores<M, L::kKeySmall>(a, s, token, factors, starts, highest);
     for (; token < a.tokens; ++token) Scores<M, 1>(a, s, token, factors, starts, highest);
 
-    F inverses[M];
-    for (int m = 0; m < M; ++m) inverses[m] = Weigh<kStride>(a, s, m * kLanes, highest[m]);
+    alignas(64) float inverses[kStride];
+    for (int m = 0; m < M; ++m) L::Store(inverses + m * kLanes, Weigh<kStride>(a, s, m * kLanes, highest[m]));
 
-    constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
-    for (int m = 0; m < M; m += kStep) {
-      int column = 0;
-      for (; column + L::kValueTile <= a.head_size; column += L::kValueTile)
-        Results<kStride, kStep, L::kValueTile>(a, s, m * kLanes, column, inverses + m);
-      for (; column < a.head_size; ++column) Results<kStride, kStep, 1>(a, s, m * kLanes, column, inverses + m);
-    }
-    for (int m = 0; m < M; ++m) {
-      StoreRows<kStride>(a, s.columns + m * kLanes, row + m * kLanes, Least(rows - m * kLanes, kLanes));
+    float* const out = a.out + row * a.out_stride;
+    int r = 0;
+    for (; r + L::kRowTile <= rows; r += L::kRowTile) Rows<kStride, L::kRowTile>(a, s, r, L::kRowTile, inverses, out);
+    // The last tile may reach into lanes that are no rows: these hold numbers, and are not stored.
+    static_assert(kLanes % L::kRowSmall == 0 && L::kRowTile % L::kRowSmall == 0);
+    for (; r < rows; r += L::kRowSmall) {
+      Rows<kStride, L::kRowSmall>(a, s, r, Least(rows - r, L::kRowSmall), inverses, out);
     }
   }
 
@@ -331,22 +297,38 @@ struct Int8AttentionKernel : private KernelParts<L> {
     }
   }
 
-  // N columns of the results of M registers of queries, to `columns`.
-  template <int kStride, int M, int N>
-  static void Results(const Int8AttentionArgs& a, const Sequence& s, int lane, int column, const F* inverses) {
-    I sums[N][M];
-#pragma GCC unroll 16
-    for (int n = 0; n < N; ++n) {
-      for (int m = 0; m < M; ++m) sums[n][m] = L::ZeroInts();
+  // R rows of the block from `row` on, of which the first `rows` are stored; `inverses` and `out` begin with the block.
+  template <int kStride, int R>
+  static void Rows(const Int8AttentionArgs& a, const Sequence& s, int row, int rows, const float* inverses,
+                   float* out) {
+    int c = 0;
+    constexpr int kColumns = L::kRowColumns;
+    for (; c + kColumns * kLanes <= a.head_size; c += kColumns * kLanes) {
+      RowTile<kStride, R, kColumns>(a, s, row, rows, c, kLanes, inverses, out);
     }
-    const int* weights = s.weights + lane;
+    for (; c < a.head_size; c += kLanes) {
+      RowTile<kStride, R, 1>(a, s, row, rows, c, Least(a.head_size - c, kLanes), inverses, out);
+    }
+  }
+
+  // C registers of columns from `column`; the last has `last` of them.
+  template <int kStride, int R, int C>
+  static void RowTile(const Int8AttentionArgs& a, const Sequence& s, int row, int rows, int column, int last,
+                      const float* inverses, float* out) {
+    I sums[R][C];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      for (int c = 0; c < C; ++c) sums[r][c] = L::ZeroInts();
+    }
+    const int* weights = s.weights + row;
     const int* values = s.values + column;
     const auto step = [&] {
-      I w[M];
-      for (int m = 0; m < M; ++m) w[m] = L::LoadInts(weights + m * kLanes);
-      for (int n = 0; n < N; ++n) {
-        const I value = L::SetInts(values[n]);
-        for (int m = 0; m < M; ++m) sums[n][m] = L::DotDeep(sums[n][m], w[m], value);
+      I v[C];
+      for (int c = 0; c < C; ++c) v[c] = L::LoadInts(values + c * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const I weight = L::SetInts(weights[r]);
+        for (int c = 0; c < C; ++c) sums[r][c] = L::DotDeep(sums[r][c], weight, v[c]);
       }
       weights += kStride;
       values += s.value_stride;
@@ -357,25 +339,14 @@ struct Int8AttentionKernel : private KernelParts<L> {
     } else {
       for (int t = 0; t < a.tokens; t += kDeep) step();
     }
-    float* out = s.columns + column * kStride + lane;
+    // Up to R and not up to `rows`: every index known, or the sums would live in memory all along.
 #pragma GCC unroll 16
-    for (int n = 0; n < N; ++n) {
+    for (int r = 0; r < R; ++r) {
+      if (r >= rows) break;
+      const F inverse = L::Set(inverses[row + r]);
+      float* to = out + (row + r) * a.out_stride + column;
 #pragma GCC unroll 2
-      for (int m = 0; m < M; ++m)
-        L::Store(out + n * kStride + m * kLanes, L::Mul(L::ToFloats(sums[n][m]), inverses[m]));
-    }
-  }
-
-  // From columns [head_size][kStride] to `rows` rows of the output.
-  template <int kStride>
-  static void StoreRows(const Int8AttentionArgs& a, const float* columns, int row, int rows) {
-    float* const out = a.out + row * a.out_stride;
-    int c = 0;
-    for (; c + kLanes <= a.head_size; c += kLanes) {
-      L::TransposeScaled(columns + c * kStride, kStride, kLanes, rows, 1.0f, out + c, a.out_stride);
-    }
-    for (; c < a.head_size; ++c) {
-      for (int r = 0; r < rows; ++r) out[r * a.out_stride + c] = columns[c * kStride + r];
+      for (int c = 0; c < C; ++c) L::StoreFirst(to + c * kLanes, L::Mul(L::ToFloats(sums[r][c]), inverse), last);
     }
   }
 

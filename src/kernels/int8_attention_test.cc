@@ -144,32 +144,51 @@ class Int8Attention : public TableTest {};
 INSTANTIATE_TEST_SUITE_P(Isas, Int8Attention, testing::ValuesIn(TestedTables()), TableTestName);
 
 TEST_P(Int8Attention, QuantisesEachRowAndHead) {
-  const int rows = 5, heads = 3, head_size = 22;
-  const size_t stride = 80;
-  const std::vector<float> x = Random(1).Floats(rows * stride, 3.0f);
-  const Heads found(kernels(), x, stride, rows, heads, head_size);
-  for (int head = 0; head < heads; ++head) {
-    for (int row = 0; row < rows; ++row) {
-      const float* numbers = x.data() + row * stride + head * head_size;
-      const uint8_t* bytes = found.Of(head).q + row * HeadRowBytes(head_size);
-      const float scale = found.Of(head).scales[row];
-      EXPECT_EQ(scale, static_cast<float>(Top(numbers, head_size)) / 127.0f);
-      for (int c = 0; c < head_size; ++c) {
-        EXPECT_EQ(bytes[c], 128 + static_cast<int>(std::nearbyint(numbers[c] * (1.0f / scale))));
+  const int heads = 3;
+  for (const int head_size : {22, 32, 64}) {
+    for (const int rows : {5, 15, 16, 17, 35}) {
+      const size_t stride = static_cast<size_t>(heads * head_size) + 14;
+      const std::vector<float> x = Random(1).Floats(rows * stride, 3.0f);
+      const Heads found(kernels(), x, stride, rows, heads, head_size);
+      for (int head = 0; head < heads; ++head) {
+        for (int row = 0; row < rows; ++row) {
+          SCOPED_TRACE(testing::Message() << head_size << ", head " << head << ", row " << row << " of " << rows);
+          const float* numbers = x.data() + row * stride + head * head_size;
+          const uint8_t* bytes = found.Of(head).q + row * HeadRowBytes(head_size);
+          const float scale = found.Of(head).scales[row];
+          EXPECT_EQ(scale, static_cast<float>(Top(numbers, head_size)) / 127.0f);
+          for (int c = 0; c < head_size; ++c) {
+            EXPECT_EQ(bytes[c], 128 + static_cast<int>(std::nearbyint(numbers[c] * (1.0f / scale)))) << c;
+          }
+          for (size_t c = head_size; c < HeadRowBytes(head_size); ++c) EXPECT_EQ(bytes[c], 128) << "padding";
+        }
       }
-      for (size_t c = head_size; c < HeadRowBytes(head_size); ++c) EXPECT_EQ(bytes[c], 128) << "padding";
     }
   }
 }
 
+// Four such rows alone, and among others that are taken together.
 TEST_P(Int8Attention, QuantisesSmallRowsToZerosAndMarksWhatIsNoNumber) {
-  const std::vector<float> x = {1e-30f, -1e-30f, 0, 0, kNaN, 1, 1, 1, kInfinity, 1, 1, 1, 0, 0, 0, 0};
-  const Heads found(kernels(), x, 4, 4, 1, 4);
-  EXPECT_EQ(found.scales[0], kHeadSmallestScale);
-  EXPECT_EQ(std::vector<uint8_t>(found.q.begin(), found.q.begin() + 4), std::vector<uint8_t>(4, 128));
-  EXPECT_TRUE(std::isnan(found.scales[1]));
-  EXPECT_TRUE(std::isnan(found.scales[2]));
-  EXPECT_EQ(found.scales[3], kHeadSmallestScale);
+  for (const int head_size : {4, 32, 64}) {
+    for (const int rows : {4, 16, 23}) {
+      SCOPED_TRACE(testing::Message() << head_size << ", " << rows << " rows");
+      const size_t width = static_cast<size_t>(head_size);
+      std::vector<float> x(rows * width, 1.0f);
+      std::fill_n(x.begin(), width, 0.0f);
+      x[0] = 1e-30f;
+      x[1] = -1e-30f;
+      x[width] = kNaN;
+      x[3 * width - 1] = -kInfinity;
+      std::fill_n(x.begin() + 3 * width, width, 0.0f);
+      const Heads found(kernels(), x, width, rows, 1, head_size);
+      EXPECT_EQ(found.scales[0], kHeadSmallestScale);
+      EXPECT_TRUE(std::all_of(found.q.begin(), found.q.begin() + width, [](uint8_t q) { return q == 128; }));
+      EXPECT_TRUE(std::isnan(found.scales[1]));
+      EXPECT_TRUE(std::isnan(found.scales[2]));
+      EXPECT_EQ(found.scales[3], kHeadSmallestScale);
+      for (int row = 4; row < rows; ++row) EXPECT_EQ(found.scales[row], 1.0f / 127.0f) << row;
+    }
+  }
 }
 
 TEST_P(Int8Attention, FollowsTheDefinition) {

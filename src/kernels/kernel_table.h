@@ -5,6 +5,7 @@
 #include "kernels/attention_kernel.h"
 #include "kernels/dispatch.h"
 #include "kernels/int8_attention_kernel.h"
+#include "kernels/int8_heads_kernel.h"
 #include "kernels/int8_linear_kernel.h"
 #include "kernels/int8_rows_kernel.h"
 #include "kernels/linear_kernel.h"
@@ -24,7 +25,7 @@ constexpr KernelTable MakeKernelTable(IsaLevel isa) {
       .embed_half = RowsKernel<L>::template Embed<unsigned short>,
       .quantize_rows = Int8RowsKernel<L>::QuantizeRows,
       .int8_linear = Int8Linear::Run,
-      .quantize_heads = Int8AttentionKernel<L>::QuantizeHeads,
+      .quantize_heads = Int8HeadsKernel<L>::Run,
       .int8_attention = Int8AttentionKernel<L>::Run,
       .exp = RowsKernel<L>::template Pointwise<LanesMath<L>::Exp>,
       .tanh = RowsKernel<L>::template Pointwise<LanesMath<L>::Tanh>,

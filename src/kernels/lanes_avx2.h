@@ -21,7 +21,7 @@ struct Avx2Lanes {
   static constexpr int kKeyTile = 6, kKeySmall = 2;
   static constexpr int kRowTile = 6, kRowSmall = 2, kRowColumns = 1;
   static constexpr int kLinearRows = 2, kLinearOutputs = 2;
-  static constexpr int kDeep = 2, kValueTile = 4, kValueSteps = 2;
+  static constexpr int kDeep = 2, kValueSteps = 2;
   static constexpr int kWide = 2;
   static constexpr int kInt8Finished = kWide;
 
@@ -79,6 +79,7 @@ struct Avx2Lanes {
   }
   static float Highest(F x) { return Last(x); }
   static float Lowest(F x) { return Last(x); }
+  static F HighestOfEach(const F (&x)[16]) { return {HighestOfEight(x), HighestOfEight(x + 8)}; }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
   static F LoadHalf(const unsigned short* p) {
@@ -177,6 +178,23 @@ struct Avx2Lanes {
     const __m128i four = _mm_max_epu32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     const __m128i two = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epu32(two, _mm_shuffle_epi32(two, 0xb1))));
+  }
+  static __m256 HighestHalf(__m256 a, __m256 b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+  }
+  // As Transpose8, with the larger of two kept where it would keep both.
+  static __m256 HighestOfEight(const F* x) {
+    __m256 a[4], b[2];
+    for (int i = 0; i < 4; ++i) {
+      const __m256 even = HighestHalf(x[2 * i].low, x[2 * i].high);
+      const __m256 odd = HighestHalf(x[2 * i + 1].low, x[2 * i + 1].high);
+      a[i] = HighestHalf(_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
+    }
+    for (int i = 0; i < 2; ++i) {
+      b[i] =
+          HighestHalf(_mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44), _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee));
+    }
+    return HighestHalf(_mm256_permute2f128_ps(b[0], b[1], 0x20), _mm256_permute2f128_ps(b[0], b[1], 0x31));
   }
   static __m256i PartsHalf(__m256i sums) {
     const __m256i low = _mm256_and_si256(sums, _mm256_set1_epi32(0x7f));

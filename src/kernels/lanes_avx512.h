@@ -22,7 +22,7 @@ struct Avx512LanesBase {
   static constexpr int kKeyTile = 12, kKeySmall = 4;
   static constexpr int kRowTile = 12, kRowSmall = 4, kRowColumns = 2;
   static constexpr int kLinearRows = 4, kLinearOutputs = 6;
-  static constexpr int kValueTile = 8, kValueSteps = 1;
+  static constexpr int kValueSteps = 1;
   static constexpr int kWide = 4;
   static constexpr int kInt8Finished = 8;  // a chain of four operations' latency, two started a cycle
 
@@ -64,6 +64,21 @@ struct Avx512LanesBase {
   }
   static float Highest(F x) { return __builtin_bit_cast(float, _mm512_reduce_max_epi32(_mm512_castps_si512(x))); }
   static float Lowest(F x) { return __builtin_bit_cast(float, _mm512_reduce_max_epu32(_mm512_castps_si512(x))); }
+  // As TransposeScaled, with the larger of two kept where it would keep both.
+  static F HighestOfEach(const F (&x)[16]) {
+    F a[8], b[4], c[2];
+    for (int i = 0; i < 8; ++i) {
+      a[i] = TotalMax(_mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]), _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]));
+    }
+    for (int i = 0; i < 4; ++i) {
+      b[i] = TotalMax(_mm512_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44), _mm512_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee));
+    }
+    for (int i = 0; i < 2; ++i) {
+      c[i] = TotalMax(_mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0x44),
+                      _mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0xee));
+    }
+    return TotalMax(_mm512_shuffle_f32x4(c[0], c[1], 0x88), _mm512_shuffle_f32x4(c[0], c[1], 0xdd));
+  }
   static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
   static F LoadHalf(const unsigned short* p) {
@@ -92,10 +107,10 @@ struct Avx512LanesBase {
   }
   static I JoinTwo(I a, I b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)); }
   static I LoadBytes(const unsigned char* p, int n, int offset) {
-    return _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(First(n), p)), SetInts(offset));
+    return _mm512_add_epi32(_mm512_cvtepu8_epi32(Bytes(p, n)), SetInts(offset));
   }
   static void WidenBytes(short* out, const unsigned char* p, int n) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(First(n), p)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepu8_epi16(Bytes(p, n)));
   }
   static I RoundToInts(F x) { return _mm512_cvtps_epi32(x); }
   static F Exponent(F x, F* mantissa) {
@@ -149,6 +164,9 @@ struct Avx512LanesBase {
   }
 
  private:
+  static __m128i Bytes(const unsigned char* p, int n) {
+    return n == 16 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)) : _mm_maskz_loadu_epi8(First(n), p);
+  }
   static __mmask16 First(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 

@@ -7,6 +7,7 @@
 //                      sign
 //   TotalMin(a, b)     the earlier one; a has a sign
 //   Highest, Lowest    TotalMax and TotalMin of all lanes
+//   HighestOfEach      lane r is Highest of the r-th of 16 vectors
 //   Sum                ((lanes 0-7 + 8-15) -> 8, 4, 2, 1) halves added onto halves
 //   Load..             from any address: files promise no alignment
 //   LoadFirst(p, n)    the first n lanes, 1 <= n <= 16, the others zero; touches no other memory
@@ -47,8 +48,8 @@ struct ScalarLanes {
   static constexpr int kRowTile = 2, kRowSmall = 2, kRowColumns = 2;
   static constexpr int kLinearRows = 1, kLinearOutputs = 2;
   static constexpr int kInt8Rows = 2, kInt8Blocks = 1;
-  // Of attention over bytes: DotDeep's numbers, columns of a tile of results, steps of a round of their loop.
-  static constexpr int kDeep = 2, kValueTile = 2, kValueSteps = 1;
+  // Of attention over bytes: DotDeep's numbers, steps of a round of the second product's loop.
+  static constexpr int kDeep = 2, kValueSteps = 1;
   // How many chains of operations are kept going side by side (lanes_wide.h).
   static constexpr int kWide = 1;
   static constexpr int kInt8Finished = kWide;
@@ -123,6 +124,9 @@ struct ScalarLanes {
   }
   static float Highest(F x) { return Last(x); }
   static float Lowest(F x) { return Last(x); }
+  static F HighestOfEach(const F (&x)[16]) {
+    return Each([&](int i) { return Highest(x[i]); });
+  }
   static float Sqrt(float x) { return __builtin_sqrtf(x); }
   static constexpr unsigned kRootHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
 
