@@ -1,4 +1,5 @@
-// The int8 linear over AMX tiles: blocks of 2 x 2 tiles, 32 rows by 32 outputs, over 64 inputs a step.
+// The int8 linear over AMX tiles: blocks of 2 x 2 tiles, 32 rows by 32 outputs, over 64 inputs a step. Few rows go another
+// way (amx_few_rows_kernel.h).
 //
 // The packed weights of 16 outputs and 64 inputs are 1024 bytes on end: a tile as it lies. A panel of 32 outputs meets
 // all rows of a block before the next panel is read, so the weights pass once for up to kRowBlock rows. Tiles work beside
@@ -7,24 +8,27 @@
 // are those of int8_linear_kernel.h, which finishes them too.
 #pragma once
 
+#include "kernels/amx_few_rows_kernel.h"
+#include "kernels/amx_parts.h"
 #include "kernels/int8_linear_kernel.h"
 
 namespace ks {
 
 // `L` finishes the sums, `Tiles` is AmxTiles or EmulatedAmxTiles.
 template <typename L, template <typename> typename Tiles>
-struct AmxLinearKernel : private KernelParts<L> {
-  using I = typename L::I;
-  using KernelParts<L>::kLanes;
-  static constexpr int kTileRows = 16;
+struct AmxLinearKernel : private AmxParts<L> {
+  using AmxParts<L>::kLanes;
+  using AmxParts<L>::kLine;
+  using AmxParts<L>::kTileInputs;
+  using AmxParts<L>::kTileRows;
   static constexpr int kRows = 2 * kTileRows;  // of a block of tiles
   static constexpr int kOutputs = 2 * kLanes;  // of a panel
-  static constexpr int kTileInputs = 64;
-  static constexpr long kLine = 64;
   // Rows that stay in the second-level cache while all of the weights pass by.
   static constexpr int kRowBlock = 256;
 
   static void Run(const Int8LinearArgs& a) {
+    using FewRows = AmxFewRowsKernel<L, Tiles>;
+    if (FewRows::Suits(a)) return FewRows::Run(a);
     Tiles<L> tiles(Least(a.rows, kTileRows));
     for (int first = 0; first < a.rows; first += kRowBlock) {
       Rows(a, first, Least(a.rows - first, kRowBlock), tiles);
@@ -32,8 +36,8 @@ struct AmxLinearKernel : private KernelParts<L> {
   }
 
  private:
-  using KernelParts<L>::Least;
-  using KernelParts<L>::Padded;
+  using AmxParts<L>::Least;
+  using AmxParts<L>::Padded;
 
   // The sums of a block that wait to be finished, [rows][kOutputs]. Never copied: what is stored in small and loaded in
   // large pieces waits until all stores before it, and with them a block's tiles, have reached the cache.
@@ -121,22 +125,22 @@ struct AmxLinearKernel : private KernelParts<L> {
     const unsigned char* const second = q + (R == 2 ? work.second * stride : 0);
     const signed char* const w = a.weights.packed + work.output * inputs;
     const long column = kLanes * inputs;
-    tiles.template ZeroSums<R>();
+    tiles.template ZeroSums<2 * R>();
     const char* ahead = work.ahead;
     const long lines_a_step = work.lines_a_step;
     long due = 0;
     for (long k = 0; k < steps * kTileInputs; k += kTileInputs) {
       tiles.template LoadRows<0>(q + k, a.q_stride);
       tiles.template LoadWeights<0>(w + k * kLanes);
-      tiles.template Dot<0, 0>();
+      tiles.template Dot<0, 0, 0>();
       if constexpr (C == 2) {
         tiles.template LoadWeights<1>(w + column + k * kLanes);
-        tiles.template Dot<0, 1>();
+        tiles.template Dot<1, 0, 1>();
       }
       if constexpr (R == 2) {
         tiles.template LoadRows<1>(second + k, a.q_stride);
-        tiles.template Dot<1, 0>();
-        if constexpr (C == 2) tiles.template Dot<1, 1>();
+        tiles.template Dot<2, 1, 0>();
+        if constexpr (C == 2) tiles.template Dot<3, 1, 1>();
       }
       for (long line = 0; line < lines_a_step; ++line) __builtin_prefetch(ahead + line * kLine, 0, 2);
       ahead += lines_a_step * kLine;
@@ -144,27 +148,21 @@ struct AmxLinearKernel : private KernelParts<L> {
       for (; due >= steps; due -= steps) waiting.Finish(a);
     }
     waiting.FinishAll(a);
-    tiles.template StoreSums<0, 0>(work.sums, kOutputs);
-    if constexpr (C == 2) tiles.template StoreSums<0, 1>(work.sums + kLanes, kOutputs);
+    tiles.template StoreSums<0>(work.sums, kOutputs);
+    if constexpr (C == 2) tiles.template StoreSums<1>(work.sums + kLanes, kOutputs);
     int* const below = work.sums + (R == 2 ? work.second * kOutputs : 0);
     if constexpr (R == 2) {
-      tiles.template StoreSums<1, 0>(below, kOutputs);
-      if constexpr (C == 2) tiles.template StoreSums<1, 1>(below + kLanes, kOutputs);
+      tiles.template StoreSums<2>(below, kOutputs);
+      if constexpr (C == 2) tiles.template StoreSums<3>(below + kLanes, kOutputs);
     }
     if (steps * kTileInputs == inputs) return;
     const int rows = Least(a.rows - work.row, R == 2 ? work.second + kTileRows : kTileRows);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < C; ++c) {
-        AddRest(q + r * stride, w + c * column, steps * kTileInputs, inputs, work.sums + r * kOutputs + c * kLanes);
+        AmxParts<L>::AddRest(q + r * stride, w + c * column, steps * kTileInputs, inputs,
+                             work.sums + r * kOutputs + c * kLanes);
       }
     }
-  }
-
-  // sum += the products of the inputs [k, inputs) of one row with 16 outputs.
-  static void AddRest(const unsigned char* q, const signed char* w, long k, long inputs, int* sum) {
-    I total = L::LoadInts(sum);
-    for (; k < inputs; k += kInt8Inputs) total = L::Dot(total, L::LoadInputs(q + k), L::LoadWeights(w + k * kLanes));
-    L::StoreInts(sum, total);
   }
 };
 

@@ -54,13 +54,16 @@ struct Int8LinearKernel : private KernelParts<L> {
     for (int c = 0; c < blocks; ++c) FinishBlock(a, row, rows, output + c * kLanes, sums + c * kLanes, blocks * kLanes);
   }
 
-  // The same of 16 columns alone, whose sums lie `stride` ints apart; amx_linear_kernel.h ends here too.
+  // The same of 16 columns alone, whose sums lie `stride` ints apart; the kernels over tiles end here too. N rows at a
+  // time, then half as many while some are left.
+  template <int N = L::kInt8Finished>
   static void FinishBlock(const Int8LinearArgs& a, int row, int rows, int column, const int* sums, int stride) {
-    int r = 0;
-    for (; r + L::kInt8Finished <= rows; r += L::kInt8Finished) {
-      FinishRows<L::kInt8Finished>(a, row + r, column, sums + r * stride, stride);
+    for (; rows >= N; rows -= N) {
+      FinishRows<N>(a, row, column, sums, stride);
+      row += N;
+      sums += N * stride;
     }
-    for (; r < rows; ++r) FinishRows<1>(a, row + r, column, sums + r * stride, stride);
+    if constexpr (N > 1) FinishBlock<N / 2>(a, row, rows, column, sums, stride);
   }
 
  private:

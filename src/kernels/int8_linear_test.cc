@@ -334,7 +334,7 @@ TEST_P(Int8Linear, TakesTheLongestRows) {
 
 // What a kernel prepares for many rows must fit, or it takes fewer of them at once.
 TEST_P(Int8Linear, TakesManyLongRows) {
-  for (const auto& [rows, inputs] : {std::pair(67, 1030), {47, 3077}, {7, 30001}}) {
+  for (const auto& [rows, inputs] : {std::pair(67, 1030), {64, 1030}, {20, 3077}, {47, 3077}, {7, 30001}}) {
     const Layer layer(19, inputs, 20);
     Call call(rows, layer, 21);
     call.residual = Random(22).Floats(static_cast<size_t>(rows) * 19);
@@ -358,7 +358,8 @@ TEST_P(Int8Linear, RoundsOnceAfterTheProductOfTheScales) {
 
 TEST_P(Int8Linear, GivesTheBitsOfTheScalarKernel) {
   const Layer layer(85, 70, 10);
-  for (int rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 63, 64, 65, 73}) {
+  // Tiles take 16 rows and up to four of them at once, more in parts of them.
+  for (int rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 48, 49, 63, 64, 65, 73, 130, 193}) {
     for (Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu}) {
       Call call(rows, layer, 11);
       call.epilogue = epilogue;
