@@ -70,6 +70,12 @@ struct AttentionKernel : private KernelParts<L> {
   // scores[token + n] = q k^T for n < N, as far as registers go M at a time; raises `highest`.
   template <int M, int N>
   static void Scores(const AttentionBlock& b, int token, const float* queries, float* scores, F* highest) {
+    // Not for a short block behind others of its sequence, which have asked already.
+    const int asked = M * kLanes == kAttentionRows || b.tokens <= kAttentionRows ? N : 0;
+    for (int n = 0; n < asked; ++n) {
+      FetchNextHead(b, b.k + static_cast<unsigned long>(token + n) * b.row_stride);
+      FetchNextHead(b, b.v + static_cast<unsigned long>(token + n) * b.row_stride);
+    }
     constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
     for (int m = 0; m < M; m += kStep) {
       ScoreTile<M * kLanes, kStep, N>(b, token, queries + m * kLanes, scores + m * kLanes, highest + m);
@@ -79,11 +85,6 @@ struct AttentionKernel : private KernelParts<L> {
   template <int kStride, int M, int N>
   static void ScoreTile(const AttentionBlock& b, int token, const float* queries, float* scores, F* highest) {
     const float* keys = b.k + static_cast<unsigned long>(token) * b.row_stride;
-    const float* values = b.v + static_cast<unsigned long>(token) * b.row_stride;
-    for (int n = 0; n < N; ++n) {
-      FetchNextHead(b, keys + n * b.row_stride);
-      FetchNextHead(b, values + n * b.row_stride);
-    }
     F sums[N][M];
     for (int n = 0; n < N; ++n) {
       for (int m = 0; m < M; ++m) sums[n][m] = L::Zero();
