@@ -27,6 +27,7 @@ struct AttentionKernel : private KernelParts<L> {
 
  private:
   using KernelParts<L>::Columns;
+  using KernelParts<L>::ForEachTile;
   using KernelParts<L>::Least;
   using KernelParts<L>::kLanes;
 
@@ -59,12 +60,9 @@ struct AttentionKernel : private KernelParts<L> {
     alignas(64) float sums[kStride];
     Softmax<M>(scores, b.tokens, highest, sums);
 
-    int row = 0;
-    for (; row + L::kRowTile <= b.rows; row += L::kRowTile) Rows<M, L::kRowTile>(b, row, L::kRowTile, scores, sums);
-    // The last tile may reach into lanes that are no rows: these hold numbers, and are not stored.
-    static_assert(kAttentionRows % L::kRowSmall == 0 && L::kRowTile % L::kRowSmall == 0);
-    for (; row < b.rows; row += L::kRowSmall)
-      Rows<M, L::kRowSmall>(b, row, Least(b.rows - row, L::kRowSmall), scores, sums);
+    ForEachTile(b.rows, b.head_size, [&]<int R, int C>(int row, int rows, int column, int last) {
+      RowTile<M, R, C>(b, row, rows, column, last, scores, sums);
+    });
   }
 
   // scores[token + n] = q k^T for n < N, as far as registers go M at a time; raises `highest`.
@@ -143,19 +141,8 @@ struct AttentionKernel : private KernelParts<L> {
     }
   }
 
-  // out[row + r] = scores^T v / sums for r < R, of which the first `rows` are stored.
-  template <int M, int R>
-  static void Rows(const AttentionBlock& b, int row, int rows, const float* scores, const float* sums) {
-    int c = 0;
-    constexpr int kColumns = L::kRowColumns;
-    for (; c + kColumns * kLanes <= b.head_size; c += kColumns * kLanes) {
-      RowTile<M, R, kColumns>(b, row, rows, c, kLanes, scores, sums);
-    }
-    for (; c < b.head_size; c += kLanes)
-      RowTile<M, R, 1>(b, row, rows, c, Least(b.head_size - c, kLanes), scores, sums);
-  }
-
-  // C registers of columns from `column`; the last has `last` of them.
+  // out[row + r] = scores^T v / sums for r < R, of which the first `rows` are stored, in C registers of columns from
+  // `column`; the last has `last` of them.
   template <int M, int R, int C>
   static void RowTile(const AttentionBlock& b, int row, int rows, int column, int last, const float* scores,
                       const float* sums) {

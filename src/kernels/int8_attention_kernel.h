@@ -59,6 +59,7 @@ struct Int8AttentionKernel : private KernelParts<L> {
   }
 
  private:
+  using KernelParts<L>::ForEachTile;
   using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
 
@@ -163,13 +164,9 @@ struct Int8AttentionKernel : private KernelParts<L> {
     for (int m = 0; m < M; ++m) L::Store(inverses + m * kLanes, Weigh<kStride>(a, s, m * kLanes, highest[m]));
 
     float* const out = a.out + row * a.out_stride;
-    int r = 0;
-    for (; r + L::kRowTile <= rows; r += L::kRowTile) Rows<kStride, L::kRowTile>(a, s, r, L::kRowTile, inverses, out);
-    // The last tile may reach into lanes that are no rows: these hold numbers, and are not stored.
-    static_assert(kLanes % L::kRowSmall == 0 && L::kRowTile % L::kRowSmall == 0);
-    for (; r < rows; r += L::kRowSmall) {
-      Rows<kStride, L::kRowSmall>(a, s, r, Least(rows - r, L::kRowSmall), inverses, out);
-    }
+    ForEachTile(rows, a.head_size, [&]<int R, int C>(int first, int some, int column, int last) {
+      RowTile<kStride, R, C>(a, s, first, some, column, last, inverses, out);
+    });
   }
 
   // From columns [head_size][kStride] of one register's queries to bytes. Returns what a product of bytes and a key's
@@ -297,21 +294,8 @@ struct Int8AttentionKernel : private KernelParts<L> {
     }
   }
 
-  // R rows of the block from `row` on, of which the first `rows` are stored; `inverses` and `out` begin with the block.
-  template <int kStride, int R>
-  static void Rows(const Int8AttentionArgs& a, const Sequence& s, int row, int rows, const float* inverses,
-                   float* out) {
-    int c = 0;
-    constexpr int kColumns = L::kRowColumns;
-    for (; c + kColumns * kLanes <= a.head_size; c += kColumns * kLanes) {
-      RowTile<kStride, R, kColumns>(a, s, row, rows, c, kLanes, inverses, out);
-    }
-    for (; c < a.head_size; c += kLanes) {
-      RowTile<kStride, R, 1>(a, s, row, rows, c, Least(a.head_size - c, kLanes), inverses, out);
-    }
-  }
-
-  // C registers of columns from `column`; the last has `last` of them.
+  // R rows of the block from `row` on, of which the first `rows` are stored, in C registers of columns from `column`; the
+  // last has `last` of them. `inverses` and `out` begin with the block.
   template <int kStride, int R, int C>
   static void RowTile(const Int8AttentionArgs& a, const Sequence& s, int row, int rows, int column, int last,
                       const float* inverses, float* out) {

@@ -25,6 +25,27 @@ struct KernelParts {
     for (; i + kLanes <= width; i += kLanes) body(i, kLanes);
     if (i < width) body(i, width - i);
   }
+
+  // body.operator()<R, C>(row, some, column, last) for tiles of R rows and C registers of columns: `some` of the rows and
+  // `last` columns of the last register are results, the others stand in lanes that hold numbers and are not wanted.
+  template <typename Body>
+  static void ForEachTile(int rows, int columns, Body body) {
+    static_assert(kLanes % L::kRowSmall == 0 && L::kRowTile % L::kRowSmall == 0);
+    int row = 0;
+    for (; row + L::kRowTile <= rows; row += L::kRowTile) TilesOfRows<L::kRowTile>(row, L::kRowTile, columns, body);
+    for (; row < rows; row += L::kRowSmall) {
+      TilesOfRows<L::kRowSmall>(row, Least(rows - row, L::kRowSmall), columns, body);
+    }
+  }
+
+ private:
+  template <int R, typename Body>
+  static void TilesOfRows(int row, int some, int columns, Body& body) {
+    constexpr int kStep = L::kRowColumns * kLanes;
+    int c = 0;
+    for (; c + kStep <= columns; c += kStep) body.template operator()<R, L::kRowColumns>(row, some, c, kLanes);
+    for (; c < columns; c += kLanes) body.template operator()<R, 1>(row, some, c, Least(columns - c, kLanes));
+  }
 };
 
 }  // namespace ks
