@@ -148,6 +148,7 @@ TEST(Team, FetchesWhileItWaits) {
       }
       team.Meet(soon[member]);
     });
+    EXPECT_GE((soon[1].next - memory.data()) / 64, std::min(128 * (wait + 1), 1000));
   }
   EXPECT_EQ(soon[0].next, memory.data());
   EXPECT_EQ(soon[1].next, soon[1].end);
