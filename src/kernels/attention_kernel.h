@@ -27,6 +27,7 @@ struct AttentionKernel : private KernelParts<L> {
 
  private:
   using KernelParts<L>::Columns;
+  using KernelParts<L>::FetchNextHead;
   using KernelParts<L>::ForEachTile;
   using KernelParts<L>::Least;
   using KernelParts<L>::kLanes;
@@ -46,7 +47,7 @@ struct AttentionKernel : private KernelParts<L> {
       }
     }
 
-    for (int r = 0; r < b.rows; ++r) FetchNextHead(b, b.q + r * b.row_stride);
+    for (int r = 0; r < b.rows; ++r) FetchNextHead(b.q + r * b.row_stride, b.head_size);
 
     F highest[M];
     for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());
@@ -71,8 +72,8 @@ struct AttentionKernel : private KernelParts<L> {
     // Not for a short block behind others of its sequence, which have asked already.
     const int asked = M * kLanes == kAttentionRows || b.tokens <= kAttentionRows ? N : 0;
     for (int n = 0; n < asked; ++n) {
-      FetchNextHead(b, b.k + static_cast<unsigned long>(token + n) * b.row_stride);
-      FetchNextHead(b, b.v + static_cast<unsigned long>(token + n) * b.row_stride);
+      FetchNextHead(b.k + static_cast<unsigned long>(token + n) * b.row_stride, b.head_size);
+      FetchNextHead(b.v + static_cast<unsigned long>(token + n) * b.row_stride, b.head_size);
     }
     constexpr int kStep = M < L::kQueryVectors ? M : L::kQueryVectors;
     for (int m = 0; m < M; m += kStep) {
@@ -171,12 +172,6 @@ struct AttentionKernel : private KernelParts<L> {
 #pragma GCC unroll 2
       for (int c = 0; c < C; ++c) L::StoreFirst(to + c * kLanes, L::Div(out[r][c], sum), last);
     }
-  }
-
-  // The same row's numbers of the head after this one, which is the next block to come: rows are too far apart for the
-  // hardware to see them coming. Asking for memory that is none is harmless.
-  static void FetchNextHead(const AttentionBlock& b, const float* row) {
-    for (int c = 0; c < b.head_size; c += kLanes) __builtin_prefetch(row + b.head_size + c);
   }
 };
 

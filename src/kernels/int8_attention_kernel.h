@@ -59,6 +59,7 @@ struct Int8AttentionKernel : private KernelParts<L> {
   }
 
  private:
+  using KernelParts<L>::FetchNextHead;
   using KernelParts<L>::ForEachTile;
   using KernelParts<L>::Least;
   using KernelParts<L>::Padded;
@@ -145,11 +146,7 @@ struct Int8AttentionKernel : private KernelParts<L> {
       }
       factors[m] = QuantizeQueries<kStride>(s.columns + m * kLanes, a.head_size, s.queries + m * kLanes, &starts[m]);
     }
-    // The same rows of the head after this one, which comes next: they are too far apart for the hardware to see them
-    // coming. Asking for memory that is none is harmless.
-    for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < a.head_size; c += kLanes) __builtin_prefetch(q + r * a.q_stride + a.head_size + c);
-    }
+    for (int r = 0; r < rows; ++r) FetchNextHead(q + r * a.q_stride, a.head_size);
 
     F highest[M];
     for (int m = 0; m < M; ++m) highest[m] = L::Set(-__builtin_inff());

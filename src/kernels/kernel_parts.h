@@ -26,6 +26,12 @@ struct KernelParts {
     if (i < width) body(i, width - i);
   }
 
+  // Asks for the same row of the head after this one, which comes next: rows are too far apart for the hardware to see them
+  // coming. Asking for memory that is none is harmless.
+  static void FetchNextHead(const float* row, int head_size) {
+    for (int c = 0; c < head_size; c += kLanes) __builtin_prefetch(row + head_size + c);
+  }
+
   // body.operator()<R, C>(row, some, column, last) for tiles of R rows and C registers of columns: `some` of the rows and
   // `last` columns of the last register are results, the others stand in lanes that hold numbers and are not wanted.
   template <typename Body>

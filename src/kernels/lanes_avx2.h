@@ -71,9 +71,7 @@ struct Avx2Lanes {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
   // Bits without a sign are in the order of the numbers, those with one as unsigned integers in the order of their sizes.
-  static F TotalMax(F a, F b) {
-    return Floats({_mm256_max_epi32(Bits(a).low, Bits(b).low), _mm256_max_epi32(Bits(a).high, Bits(b).high)});
-  }
+  static F TotalMax(F a, F b) { return {TotalMaxHalf(a.low, b.low), TotalMaxHalf(a.high, b.high)}; }
   static F TotalMin(F a, F b) {
     return Floats({_mm256_max_epu32(Bits(a).low, Bits(b).low), _mm256_max_epu32(Bits(a).high, Bits(b).high)});
   }
@@ -179,22 +177,22 @@ struct Avx2Lanes {
     const __m128i two = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epu32(two, _mm_shuffle_epi32(two, 0xb1))));
   }
-  static __m256 HighestHalf(__m256 a, __m256 b) {
+  static __m256 TotalMaxHalf(__m256 a, __m256 b) {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
   }
   // As Transpose8, with the larger of two kept where it would keep both.
   static __m256 HighestOfEight(const F* x) {
     __m256 a[4], b[2];
     for (int i = 0; i < 4; ++i) {
-      const __m256 even = HighestHalf(x[2 * i].low, x[2 * i].high);
-      const __m256 odd = HighestHalf(x[2 * i + 1].low, x[2 * i + 1].high);
-      a[i] = HighestHalf(_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
+      const __m256 even = TotalMaxHalf(x[2 * i].low, x[2 * i].high);
+      const __m256 odd = TotalMaxHalf(x[2 * i + 1].low, x[2 * i + 1].high);
+      a[i] = TotalMaxHalf(_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
     }
     for (int i = 0; i < 2; ++i) {
-      b[i] =
-          HighestHalf(_mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44), _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee));
+      b[i] = TotalMaxHalf(_mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44),
+                          _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee));
     }
-    return HighestHalf(_mm256_permute2f128_ps(b[0], b[1], 0x20), _mm256_permute2f128_ps(b[0], b[1], 0x31));
+    return TotalMaxHalf(_mm256_permute2f128_ps(b[0], b[1], 0x20), _mm256_permute2f128_ps(b[0], b[1], 0x31));
   }
   static __m256i PartsHalf(__m256i sums) {
     const __m256i low = _mm256_and_si256(sums, _mm256_set1_epi32(0x7f));
