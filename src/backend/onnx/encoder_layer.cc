@@ -1,4 +1,4 @@
-// A team walks through the layer together; what a member does between two meetings depends on the plan alone. The
+// A team walks through the layers together; what a member does between two meetings depends on the plan alone. The
 // stages after attention are written once: in kRows a member calls them for its own block and all columns, in kColumns
 // all call them for the same block and their own columns.
 // Tested by encoder_layer_test.cc.
@@ -8,17 +8,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <deque>
+#include <span>
 #include <vector>
 
 #include "backend/onnx/layer_shares.h"
-#include "backend/onnx/thread_memory.h"
+#include "backend/onnx/layer_workspace.h"
 
 namespace ks {
 namespace {
-
-// Fewer rows for each member than this: every member would read all the weights for little work. Tiles are soon through
-// with theirs, which shows where a layer's weights are more than a second-level cache keeps from one block to the next.
-int LeastRowsEach(IsaLevel isa, int hidden) { return isa == IsaLevel::kAvx512Amx && hidden > 512 ? 40 : 24; }
 
 // Rows that norm and quantisation pass on to each other in the first-level cache.
 constexpr int kNormRows = 8;
@@ -44,15 +42,6 @@ Soon SoonRead(const Int8Weights& weights, Range columns) {
   return {first, first + std::min(kMostAhead, columns.size() * inputs)};
 }
 
-// Rows as a dense layer takes them; a row has as many bytes as that layer's inputs.
-struct Bytes {
-  uint8_t* q = nullptr;
-  float* scales = nullptr;
-  int32_t* zero_points = nullptr;
-
-  Bytes From(int row, size_t stride) const { return {q + row * stride, scales + row, zero_points + row}; }
-};
-
 // Where a dense layer's rows go, and what is done to them on the way; arrays begin with column 0 of row 0 and have the
 // same stride.
 struct Result {
@@ -62,101 +51,34 @@ struct Result {
   Epilogue epilogue = Epilogue::kNone;
 };
 
-// One of keys and values: rows of heads, each head's side by side.
-struct Heads {
-  uint8_t* q = nullptr;     // [heads, T, HeadRowBytes]
-  float* scales = nullptr;  // [heads, T]
-};
-
-// What rows need on their way from attention to the end of the layer.
-struct Block {
-  float* context = nullptr;  // [rows, H]
-  float* hidden = nullptr;   // [rows, H]
-  float* inner = nullptr;    // [rows, F], and before attention keys and values [rows, 2H]
-  Bytes bytes;               // of whichever layer comes next
-};
-
-// One call of RunLayer.
-class Run {
+// One layer of a call of RunLayers, for all members.
+class LayerRun {
  public:
-  Run(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan, Team& team)
+  LayerRun(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan,
+           const LayerWorkspace& space, Team& team)
       : kernels_(kernels),
         layer_(layer),
         args_(args),
         team_(team),
+        space_(space),
         width_(layer.hidden()),
         head_size_(width_ / layer.heads),
-        rows_(layer.first_tokens ? args.sequences : args.tokens()),
+        rows_(OutputRows(layer, args)),
         by_columns_(plan == LayerPlan::kColumns),
-        finishes_by_columns_(by_columns_ ||
-                             (team.size() > 1 && rows_ < LeastRowsEach(kernels.isa, width_) * team.size())),
+        finishes_by_columns_(FinishesByColumns(kernels, layer, args, plan, team.size())),
         input_blocks_(args.tokens(), team.size(), MostBlockRows(kernels.isa)),
         output_blocks_(rows_, team.size(), MostBlockRows(kernels.isa)),
         keys_and_values_(Cut(layer.qkv, {width_, 3 * width_})) {
     const int heads_each = layer.heads / team.size();
     heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;
-    members_.resize(static_cast<size_t>(team.size()));
-    Carver counter(nullptr);
-    Lay(counter);
-    Carver carver(ThreadMemory(counter.used()));
-    Lay(carver);
   }
 
-  void Compute() {
-    team_.Run([this](int member) { Work({member, team_.size()}); });
-  }
+  // The weights that a member reads first.
+  Soon First(Share share) const { return by_columns_ ? SoonRead(layer_.qkv, QueryColumns(share)) : Soon(); }
 
- private:
-  struct Member {
-    Block block;
-    float* attention = nullptr;  // scratch
-  };
-
-  // --- Memory ---
-
-  void Lay(Carver& carver) {
-    const int tokens = args_.tokens();
-    queries_ = carver.Take<float>(static_cast<size_t>(rows_) * width_);
-    keys_ = TakeHeads(carver);
-    values_ = TakeHeads(carver);
-    if (layer_.first_tokens) first_bytes_ = TakeBytes(carver, args_.sequences, width_);
-    if (by_columns_) {
-      shared_ = TakeBlock(carver, tokens);
-    } else if (finishes_by_columns_) {
-      shared_ = TakeBlock(carver, rows_);
-    }
-    int longest = 0;
-    for (int i = 0; i < args_.sequences; ++i) {
-      longest = std::max(longest, args_.offsets[i + 1] - args_.offsets[i]);
-    }
-    for (Member& member : members_) {
-      member.attention = carver.Take<float>(Int8AttentionScratch(longest, head_size_));
-      if (!by_columns_) member.block = TakeBlock(carver, std::max(input_blocks_.length, output_blocks_.length));
-    }
-  }
-
-  Heads TakeHeads(Carver& carver) {
-    return {carver.Take<uint8_t>(layer_.heads * HeadBytesEach()),
-            carver.Take<float>(static_cast<size_t>(layer_.heads) * args_.tokens())};
-  }
-
-  Bytes TakeBytes(Carver& carver, int rows, int inputs) {
-    const size_t count = static_cast<size_t>(rows);
-    return {carver.Take<uint8_t>(count * PaddedInputs(inputs)), carver.Take<float>(count), carver.Take<int32_t>(count)};
-  }
-
-  Block TakeBlock(Carver& carver, int rows) {
-    const size_t count = static_cast<size_t>(rows);
-    return {carver.Take<float>(count * width_), carver.Take<float>(count * width_),
-            carver.Take<float>(count * std::max(layer_.inner(), 2 * width_)),
-            TakeBytes(carver, rows, std::max(width_, layer_.inner()))};
-  }
-
-  // --- The way through ---
-
-  void Work(Share share) {
-    const Member& member = members_[share.index];
-    Soon soon;
+  // A member's part. `soon` is what it reads next, at first First() and behind it that of the layer `next`, if any.
+  void Work(Share share, Soon& soon, const LayerRun* next) {
+    const LayerMember& member = space_.members[share.index];
     if (by_columns_) {
       ProjectShare(share, soon);
     } else {
@@ -168,23 +90,25 @@ class Run {
       FinishBlocks(member);
       return;
     }
+    const Soon after = next == nullptr ? Soon() : next->First(share);
     if (heads_apart_) {  // the projection was of the same heads
-      Attend({0, rows_}, share.Of(layer_.heads), shared_.context, member.attention);
+      Attend({0, rows_}, share.Of(layer_.heads), space_.shared.context, member.attention);
     } else {
       team_.Meet(soon);
       AttendUnits(member.attention);
     }
     team_.Meet(soon);
-    Finish(shared_, {0, rows_}, share, soon);
+    Finish(space_.shared, {0, rows_}, share, soon, after);
   }
 
+ private:
   void Meet(Share share, Soon& soon) {
     if (share.count > 1) team_.Meet(soon);
   }
 
   // --- Queries, keys and values ---
 
-  void ProjectBlocks(const Block& block) {
+  void ProjectBlocks(const LayerBlock& block) {
     for (int i = next_input_block_++; i < input_blocks_.count(); i = next_input_block_++) {
       const Range rows = input_blocks_[i];
       QuantizeInput(rows, block.bytes);
@@ -198,22 +122,26 @@ class Run {
     const Range all = {0, args_.tokens()};
     const Range mine = share.Of(all.size());
     const Range heads = share.Of(layer_.heads);
-    const Range columns =
-        heads_apart_ ? Range{heads.begin * head_size_, heads.end * head_size_} : share.Columns(width_);
-    soon = SoonRead(layer_.qkv, columns);
-    QuantizeInput(mine, shared_.bytes.From(mine.begin, InputStride()));
+    const Range columns = QueryColumns(share);
+    QuantizeInput(mine, space_.shared.bytes.From(mine.begin, InputStride()));
     team_.Meet(soon);
     if (heads_apart_) {
-      ProjectQueries(shared_.bytes, all, columns);
-      ProjectKeysAndValues(shared_, all.size(), columns);
-      ProjectKeysAndValues(shared_, all.size(), {width_ + columns.begin, width_ + columns.end});
+      ProjectQueries(space_.shared.bytes, all, columns);
+      ProjectKeysAndValues(space_.shared, all.size(), columns);
+      ProjectKeysAndValues(space_.shared, all.size(), {width_ + columns.begin, width_ + columns.end});
     } else {
-      ProjectQueries(shared_.bytes, all, columns);
-      ProjectKeysAndValues(shared_, all.size(), share.Columns(2 * width_));
+      ProjectQueries(space_.shared.bytes, all, columns);
+      ProjectKeysAndValues(space_.shared, all.size(), share.Columns(2 * width_));
     }
     soon = SoonRead(layer_.attention_output, share.Columns(width_));
     if (!heads_apart_) team_.Meet(soon);
-    QuantizeHeads(shared_, all, heads);
+    QuantizeHeads(space_.shared, all, heads);
+  }
+
+  // Of a member that has columns of its own.
+  Range QueryColumns(Share share) const {
+    const Range heads = share.Of(layer_.heads);
+    return heads_apart_ ? Range{heads.begin * head_size_, heads.end * head_size_} : share.Columns(width_);
   }
 
   size_t InputStride() const { return static_cast<size_t>(PaddedInputs(width_)); }
@@ -226,13 +154,13 @@ class Run {
   }
 
   // `bytes` begins with the first of the rows; first tokens are also gathered where they are wanted alone.
-  void QuantizeInput(Range rows, const Bytes& bytes) {
+  void QuantizeInput(Range rows, const QuantizedRows& bytes) {
     Quantize(args_.x + static_cast<size_t>(rows.begin) * width_, layer_.qkv, bytes, {0, rows.size()});
     if (!layer_.first_tokens) return;
     const Range firsts = FirstsIn(rows);
     for (int i = firsts.begin; i < firsts.end; ++i) {
-      const Bytes from = bytes.From(args_.offsets[i] - rows.begin, InputStride());
-      const Bytes to = first_bytes_.From(i, InputStride());
+      const QuantizedRows from = bytes.From(args_.offsets[i] - rows.begin, InputStride());
+      const QuantizedRows to = space_.first_bytes.From(i, InputStride());
       std::memcpy(to.q, from.q, InputStride());
       *to.scales = *from.scales;
       *to.zero_points = *from.zero_points;
@@ -241,31 +169,31 @@ class Run {
 
   // Columns of the queries; `bytes` begins with the first of the rows. Where first tokens alone are wanted, those of the
   // sequences that begin in `rows`.
-  void ProjectQueries(const Bytes& bytes, Range rows, Range columns) {
+  void ProjectQueries(const QuantizedRows& bytes, Range rows, Range columns) {
     const size_t width = static_cast<size_t>(width_);
     if (layer_.first_tokens) {
       const Range firsts = FirstsIn(rows);
-      Dense(first_bytes_.From(firsts.begin, InputStride()), firsts.size(), layer_.qkv, columns,
-            {.out = queries_ + firsts.begin * width, .stride = width});
+      Dense(space_.first_bytes.From(firsts.begin, InputStride()), firsts.size(), layer_.qkv, columns,
+            {.out = space_.queries + firsts.begin * width, .stride = width});
     } else {
-      Dense(bytes, rows.size(), layer_.qkv, columns, {.out = queries_ + rows.begin * width, .stride = width});
+      Dense(bytes, rows.size(), layer_.qkv, columns, {.out = space_.queries + rows.begin * width, .stride = width});
     }
   }
 
   // Columns of [keys, values] to block.inner.
-  void ProjectKeysAndValues(const Block& block, int rows, Range columns) {
+  void ProjectKeysAndValues(const LayerBlock& block, int rows, Range columns) {
     Dense(block.bytes, rows, keys_and_values_, columns,
           {.out = block.inner, .stride = 2 * static_cast<size_t>(width_)});
   }
 
   // Some heads' keys and values from block.inner, which begins with the first of the rows.
-  void QuantizeHeads(const Block& block, Range rows, Range heads) {
+  void QuantizeHeads(const LayerBlock& block, Range rows, Range heads) {
     const float* const keys = block.inner + heads.begin * head_size_;
-    QuantizeHeads(keys, keys_, rows, heads);
-    QuantizeHeads(keys + width_, values_, rows, heads);
+    QuantizeHeads(keys, space_.keys, rows, heads);
+    QuantizeHeads(keys + width_, space_.values, rows, heads);
   }
 
-  void QuantizeHeads(const float* x, const Heads& to, Range rows, Range heads) {
+  void QuantizeHeads(const float* x, const QuantizedHeads& to, Range rows, Range heads) {
     const size_t tokens = static_cast<size_t>(args_.tokens());
     kernels_.quantize_heads({.x = x,
                              .x_stride = 2 * static_cast<size_t>(width_),
@@ -289,7 +217,7 @@ class Run {
       const int begin = unit / layer_.heads * kInt8AttentionRows;
       const int head = unit % layer_.heads;
       Attend({begin, std::min(begin + kInt8AttentionRows, rows_)}, {head, head + 1},
-             shared_.context + static_cast<size_t>(begin) * width_, scratch);
+             space_.shared.context + static_cast<size_t>(begin) * width_, scratch);
     }
   }
 
@@ -310,16 +238,16 @@ class Run {
     }
   }
 
-  // Rows of queries_, which are one sequence's.
+  // Rows of space_.queries, which are one sequence's.
   void AttendRows(Range rows, int sequence, Range heads, float* context, float* scratch) {
     const size_t width = static_cast<size_t>(width_);
     const int begin = args_.offsets[sequence];
     for (int head = heads.begin; head < heads.end; ++head) {
       const int column = head * head_size_;
-      kernels_.int8_attention({.q = queries_ + rows.begin * width + column,
+      kernels_.int8_attention({.q = space_.queries + rows.begin * width + column,
                                .q_stride = width,
-                               .keys = Of(keys_, head, begin),
-                               .values = Of(values_, head, begin),
+                               .keys = Of(space_.keys, head, begin),
+                               .values = Of(space_.values, head, begin),
                                .rows = rows.size(),
                                .tokens = args_.offsets[sequence + 1] - begin,
                                .head_size = head_size_,
@@ -329,24 +257,24 @@ class Run {
     }
   }
 
-  HeadBytes Of(const Heads& heads, int head, int token) const {
+  HeadBytes Of(const QuantizedHeads& heads, int head, int token) const {
     return {heads.q + head * HeadBytesEach() + token * HeadRowBytes(head_size_),
             heads.scales + static_cast<size_t>(head) * args_.tokens() + token};
   }
 
   // --- Behind attention ---
 
-  void FinishBlocks(const Member& member) {
-    Soon soon;  // alone, one waits for nobody
+  void FinishBlocks(const LayerMember& member) {
+    Soon nobody;  // alone, one waits for none
     for (int i = next_output_block_++; i < output_blocks_.count(); i = next_output_block_++) {
       const Range rows = output_blocks_[i];
       Attend(rows, {0, layer_.heads}, member.block.context, member.attention);
-      Finish(member.block, rows, kWhole, soon);
+      Finish(member.block, rows, kWhole, nobody, {});
     }
   }
 
-  // The output rows `rows` from block.context on, by those who share them.
-  void Finish(const Block& block, Range rows, Share share, Soon& soon) {
+  // The output rows `rows` from block.context on, by those who share them, who read `after` next.
+  void Finish(const LayerBlock& block, Range rows, Share share, Soon& soon, Soon after) {
     const int count = rows.size();
     const size_t width = static_cast<size_t>(width_);
     const Range mine = share.Of(count);
@@ -379,16 +307,16 @@ class Run {
     Meet(share, soon);
     Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_),
           {.out = out, .stride = width, .residual = block.hidden});
-    soon = {};
+    soon = after;
     Meet(share, soon);
     Norm(out, layer_.ffn_norm, mine);
   }
 
   // --- The kernels, over rows of arrays that begin with row 0 ---
 
-  void Quantize(const float* x, const Int8Weights& weights, const Bytes& bytes, Range rows) {
+  void Quantize(const float* x, const Int8Weights& weights, const QuantizedRows& bytes, Range rows) {
     const size_t stride = static_cast<size_t>(PaddedInputs(weights.inputs));
-    const Bytes to = bytes.From(rows.begin, stride);
+    const QuantizedRows to = bytes.From(rows.begin, stride);
     kernels_.quantize_rows({.x = x + rows.begin * static_cast<size_t>(weights.inputs),
                             .x_stride = static_cast<size_t>(weights.inputs),
                             .multipliers = weights.multipliers,
@@ -400,7 +328,7 @@ class Run {
                             .inputs = weights.inputs});
   }
 
-  void Dense(const Bytes& bytes, int rows, const Int8Weights& weights, Range columns, const Result& result) {
+  void Dense(const QuantizedRows& bytes, int rows, const Int8Weights& weights, Range columns, const Result& result) {
     if (rows == 0 || columns.size() == 0) return;
     kernels_.int8_linear({.q = bytes.q,
                           .q_stride = static_cast<size_t>(PaddedInputs(weights.inputs)),
@@ -430,20 +358,16 @@ class Run {
   const LayerWeights& layer_;
   const LayerArgs args_;
   Team& team_;
+  const LayerWorkspace& space_;
   const int width_;
   const int head_size_;
   const int rows_;  // of the output
   const bool by_columns_;
-  const bool finishes_by_columns_;  // from attention on, which may have few rows where the input had many
-  bool heads_apart_;                // members have whole heads, so they need not meet before attention
+  const bool finishes_by_columns_;
+  bool heads_apart_;  // members have whole heads, so they need not meet before attention
   const Blocks input_blocks_, output_blocks_;
 
   const Int8Weights keys_and_values_;  // of layer_.qkv
-  float* queries_ = nullptr;           // [rows_, H]
-  Heads keys_, values_;
-  Bytes first_bytes_;  // rows of the input, where first tokens alone are wanted
-  Block shared_;       // where members share rows
-  std::vector<Member> members_;
   std::atomic<int> next_input_block_ = 0, next_unit_ = 0, next_output_block_ = 0;
 };
 
@@ -453,9 +377,26 @@ LayerPlan FasterPlan(IsaLevel isa, int hidden, int tokens, int members) {
   return members > 1 && tokens < LeastRowsEach(isa, hidden) * members ? LayerPlan::kColumns : LayerPlan::kRows;
 }
 
-void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan,
-              Team& team) {
-  Run(kernels, layer, args, plan, team).Compute();
+void RunLayers(const KernelTable& kernels, std::span<const LayerWeights> layers, const LayerArgs& args, LayerPlan plan,
+               Team& team) {
+  const LayerWorkspace space(kernels, layers, args, plan, team.size());
+  std::deque<LayerRun> runs;
+  for (const LayerWeights& layer : layers) {
+    LayerArgs own = args;
+    if (&layer != &layers.front()) own.x = space.between;
+    if (&layer != &layers.back()) own.out = space.between;
+    runs.emplace_back(kernels, layer, own, plan, space, team);
+  }
+  team.Run([&](int member) {
+    const Share share = {member, team.size()};
+    Soon soon = runs.front().First(share);
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const bool is_last = i + 1 == runs.size();
+      runs[i].Work(share, soon, is_last ? nullptr : &runs[i + 1]);
+      // In kColumns a member begins a layer with the rows with which it ended the one before.
+      if (!is_last && plan == LayerPlan::kRows) team.Meet();
+    }
+  });
 }
 
 }  // namespace ks

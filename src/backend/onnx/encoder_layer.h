@@ -1,7 +1,8 @@
-// One whole layer of the int8 encoder, computed by a team. Private to backend/onnx.
+// Whole layers of the int8 encoder, computed by a team. Private to backend/onnx.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/team.h"
 #include "kernels/dispatch.h"
@@ -34,15 +35,15 @@ struct LayerArgs {
   const float* x = nullptr;          // [T, H]
   const int32_t* offsets = nullptr;  // [B + 1]
   int sequences = 0;                 // B
-  float* out = nullptr;              // must not overlap x
+  float* out = nullptr;              // of the last layer; must not overlap x
 
   int tokens() const { return offsets[sequences]; }
 };
 
-// How a team divides a layer; the bits are the same.
+// How a team divides layers; the bits are the same.
 enum class LayerPlan : uint8_t {
   // Blocks of rows, handed out one by one. Each goes through the whole layer in the second-level cache of one core; the
-  // members meet once, where all keys and values are there.
+  // members meet where all keys and values are there, and between layers.
   kRows,
   // Every member has all rows and its share of each matrix' columns, and of the heads. They meet after each matrix, and
   // each reads only its share of the weights.
@@ -52,15 +53,17 @@ enum class LayerPlan : uint8_t {
 // The faster one for T tokens of a layer with H = hidden.
 LayerPlan FasterPlan(IsaLevel isa, int hidden, int tokens, int members);
 
-// With a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer
-// over quantised rows and n a norm:
+// One layer after another, at least one, all of the same shape; only the last may have first_tokens set. With
+// a = attention(qkv(x)) inside each sequence and head, over bytes (kernels/int8_attention.h), each f a dense layer over
+// quantised rows and n a norm:
 //   y = attention_norm(attention_output(a) + x)
 //   out = ffn_norm(ffn_out(gelu(ffn_in(y))) + y)       [T, H], or where first_tokens is set [B, H]
 // What first tokens alone do not need is left out: then other rows have keys and values only.
 //
 // The bits are those of the kernels called one after another over all rows. Each calling thread keeps memory of about
-// 6H bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384; with tiles twice
+// 10H bytes for each token of the longest run it has seen, and up to 700 KB for each member (H = 384; with tiles twice
 // that) beside what attention takes (Int8AttentionScratch).
-void RunLayer(const KernelTable& kernels, const LayerWeights& layer, const LayerArgs& args, LayerPlan plan, Team& team);
+void RunLayers(const KernelTable& kernels, std::span<const LayerWeights> layers, const LayerArgs& args, LayerPlan plan,
+               Team& team);
 
 }  // namespace ks

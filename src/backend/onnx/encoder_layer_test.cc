@@ -20,8 +20,8 @@ std::vector<float> Compute(const KernelTable& kernels, const RandomLayer& layer,
   const int sequences = static_cast<int>(offsets.size()) - 1;
   const int rows = first_tokens ? sequences : offsets.back();
   std::vector<float> out(static_cast<size_t>(rows) * weights.hidden());
-  RunLayer(kernels, weights, {.x = x.data(), .offsets = offsets.data(), .sequences = sequences, .out = out.data()},
-           plan, team);
+  RunLayers(kernels, {&weights, 1},
+            {.x = x.data(), .offsets = offsets.data(), .sequences = sequences, .out = out.data()}, plan, team);
   return out;
 }
 
@@ -61,6 +61,10 @@ TEST_P(EncoderLayerRun, GivesTheKernelsBitsForRaggedBatches) {
   }
   // More first tokens than one block has.
   ExpectTheKernelsBits(kernels(), layer, OffsetsOf(std::vector<int>(150, 2)), 3);
+  // As many as one block has, of tokens whose blocks are shorter.
+  std::vector<int> lengths(64, 2);
+  lengths.back() = 4;
+  ExpectTheKernelsBits(kernels(), layer, OffsetsOf(lengths), 2);
 }
 
 // Heads that cut no block of 16 columns, more heads than members and fewer, panels and none, and a feed-forward that is
@@ -81,6 +85,41 @@ TEST_P(EncoderLayerRun, GivesTheReferencesBits) {
     EXPECT_EQ(DifferentBits(Compute(kernels(), layer, x, offsets, first_tokens, LayerPlan::kColumns, team),
                             layer.Expected(reference(), x, offsets, first_tokens)),
               0u);
+  }
+}
+
+// Each layer after the first works on what the one before left, in both plans, with more rows than a block and fewer.
+TEST_P(EncoderLayerRun, GivesTheKernelsBitsOfSeveralLayers) {
+  const RandomLayer layers[] = {{64, 128, 4, 1}, {64, 128, 4, 2}, {64, 128, 4, 3}};
+  for (const std::vector<int>& lengths : {std::vector{1}, {7, 30}, {70, 2, 90, 31}, std::vector<int>(150, 2)}) {
+    const std::vector<int32_t> offsets = OffsetsOf(lengths);
+    const std::vector<float> x = Random(7).Floats(static_cast<size_t>(offsets.back()) * 64, 2.0f);
+    for (const bool first_tokens : {false, true}) {
+      std::vector<float> expected = x;
+      std::vector<LayerWeights> weights;
+      for (const RandomLayer& layer : layers) {
+        const bool only_first = first_tokens && &layer == &layers[2];
+        expected = layer.Expected(kernels(), expected, offsets, only_first);
+        weights.push_back(layer.weights(only_first));
+      }
+      for (const int members : {1, 2, 3, 4}) {
+        Team team(members);
+        for (const LayerPlan plan : kPlans) {
+          for (int pass = 0; pass < 3; ++pass) {
+            std::vector<float> found(expected.size());
+            RunLayers(kernels(), weights,
+                      {.x = x.data(),
+                       .offsets = offsets.data(),
+                       .sequences = static_cast<int>(lengths.size()),
+                       .out = found.data()},
+                      plan, team);
+            EXPECT_EQ(DifferentBits(found, expected), 0u)
+                << offsets.back() << " tokens, " << members << " members, "
+                << (plan == LayerPlan::kRows ? "rows" : "columns") << (first_tokens ? ", first tokens" : "");
+          }
+        }
+      }
+    }
   }
 }
 

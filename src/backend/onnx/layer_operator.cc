@@ -49,8 +49,8 @@ absl::Status EncoderLayer::Compute(OpContext& context) const {
   if (x.rows == 0) return absl::OkStatus();
   const KernelTable& kernels = context.kernels();
   Team& team = context.team();
-  RunLayer(kernels, weights, {.x = x.data, .offsets = offsets.data, .sequences = sequences, .out = out},
-           FasterPlan(kernels.isa, weights.hidden(), static_cast<int>(x.rows), team.size()), team);
+  RunLayers(kernels, {&weights, 1}, {.x = x.data, .offsets = offsets.data, .sequences = sequences, .out = out},
+            FasterPlan(kernels.isa, weights.hidden(), static_cast<int>(x.rows), team.size()), team);
   return absl::OkStatus();
 }
 
