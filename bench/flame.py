@@ -35,7 +35,7 @@ STAGES = (
     ("embeddings", r"Embeddings"),
     ("pooler and head", r"LinearKernel<|Activation<"),
     ("waiting for the other cores", r"Team::|Await"),
-    ("the rest of a layer", r"EncoderLayer"),
+    ("the rest of a layer", r"EncoderLayer|LayerRun|RunLayers"),
     ("tokeniser", r"Tokenizer::|EncodeInputs"),
     ("ONNX Runtime", r"\[libonnxruntime"),
     ("queue and answer", r"QueueEngine|Scheduler|MakeClassifications"),

@@ -1,6 +1,7 @@
 // Tested by graph_builder_test.cc and, through the emitters, by encoder_graph_test.cc.
 #include "graph/graph_builder.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -119,28 +120,62 @@ void GraphBuilder::Output(std::string_view name, ElementType type, std::span<con
   Describe(name, type, shape, *graph_->add_output());
 }
 
-Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> shape, ElementType type) {
-  if (!weights_.insert(name).second) return name;
+// Null where it is not as expected.
+const TensorLocation* GraphBuilder::Find(const Tensor& tensor) {
+  const auto& [name, shape, type] = tensor;
   const auto found = placement_.find(name);
   if (found == placement_.end()) {
     Fail(NotFound("the weights hold no tensor ", name));
-    return name;
+    return nullptr;
   }
   const TensorLocation& place = found->second;
-  if (!std::equal(shape.begin(), shape.end(), place.shape.begin(), place.shape.end())) {
+  if (place.shape != shape) {
     Fail(DataLoss(name, " has the shape ", ShapeText(place.shape), ", expected ", ShapeText(shape)));
   } else if (place.type != type) {
     Fail(DataLoss(name, " has the ONNX type ", DataType(place.type), ", expected ", DataType(type)));
   } else if (place.bytes != BytesOf(type, shape)) {
     Fail(DataLoss(name, " of shape ", ShapeText(shape), " has ", place.bytes, " bytes, expected ",
                   BytesOf(type, shape)));
+  } else {
+    return &place;
   }
+  return nullptr;
+}
+
+Value GraphBuilder::Weight(const std::string& name, std::span<const int64_t> shape, ElementType type) {
+  if (!weights_.insert(name).second) return name;
+  const Tensor tensor = {name, {shape.begin(), shape.end()}, type};
+  if (const TensorLocation* const place = Find(tensor); place != nullptr) AddExternal(name, type, shape, *place);
+  return name;
+}
+
+GraphBuilder::Bytes GraphBuilder::WeightBytes(std::string_view name, std::span<const Tensor> tensors) {
+  Bytes bytes = {.value = Value(name), .begins = {}};
+  TensorLocation all;
+  for (const Tensor& tensor : tensors) {
+    const TensorLocation* const place = Find(tensor);
+    if (place == nullptr) return bytes;
+    if (bytes.begins.empty()) all = *place;
+    if (place->file != all.file) {
+      Fail(DataLoss(tensor.name, " lies in ", place->file, ", expected ", all.file, " as ", tensors.front().name));
+    }
+    const int64_t end = std::max(all.offset + all.bytes, place->offset + place->bytes);
+    all.offset = std::min(all.offset, place->offset);
+    all.bytes = end - all.offset;
+    bytes.begins.push_back(place->offset);
+  }
+  for (int64_t& begin : bytes.begins) begin -= all.offset;
+  AddExternal(name, ElementType::kUint8, {&all.bytes, 1}, all);
+  return bytes;
+}
+
+void GraphBuilder::AddExternal(std::string_view name, ElementType type, std::span<const int64_t> shape,
+                               const TensorLocation& place) {
   onnx::TensorProto& tensor = *AddInitializer(name, type, shape);
   tensor.set_data_location(onnx::TensorProto::EXTERNAL);
   AppendExternal("location", place.file, tensor);
   AppendExternal("offset", Cat(place.offset), tensor);
   AppendExternal("length", Cat(place.bytes), tensor);
-  return name;
 }
 
 Value GraphBuilder::FloatScalar(std::string_view name, float value) {

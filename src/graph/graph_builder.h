@@ -56,6 +56,19 @@ class GraphBuilder {
   // Errors: as EmitPortableGraph, and kDataLoss where the placement has another type.
   Value Weight(const std::string& name, std::span<const int64_t> shape, ElementType type = ElementType::kFloat);
 
+  // The bytes of several tensors in one external file, where they lie and with what lies between, as one initializer,
+  // kUint8 [bytes]. Errors: as Weight, and kDataLoss where they lie in several files.
+  struct Tensor {
+    std::string name;
+    std::vector<int64_t> shape;
+    ElementType type = ElementType::kFloat;
+  };
+  struct Bytes {
+    Value value;
+    std::vector<int64_t> begins;  // of the tensors
+  };
+  Bytes WeightBytes(std::string_view name, std::span<const Tensor> tensors);
+
   // Small initializers inside the model.
   Value FloatScalar(std::string_view name, float value);
   Value ZeroScalar(std::string_view name, ElementType type);
@@ -75,6 +88,9 @@ class GraphBuilder {
   absl::StatusOr<std::string> Serialise() const;
 
  private:
+  const TensorLocation* Find(const Tensor& tensor);
+  void AddExternal(std::string_view name, ElementType type, std::span<const int64_t> shape,
+                   const TensorLocation& place);
   onnx::TensorProto* AddInitializer(std::string_view name, ElementType type, std::span<const int64_t> shape);
   void Fail(absl::Status status);
 

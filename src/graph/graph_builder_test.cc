@@ -114,6 +114,26 @@ TEST(GraphBuilder, KeepsTheFirstError) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("no tensor first"));
 }
 
+TEST(GraphBuilder, PointsAtTheBytesOfSeveralTensors) {
+  TensorPlacement placement = OneTensor();
+  placement["before"] = {.file = "weights.bin", .offset = 100, .bytes = 3, .shape = {3}, .type = ElementType::kUint8};
+  GraphBuilder graph("name", 7, kSets, placement);
+  const GraphBuilder::Tensor tensors[] = {{"w", kShape}, {"before", {3}, ElementType::kUint8}};
+  const GraphBuilder::Bytes bytes = graph.WeightBytes("all", tensors);
+  EXPECT_EQ(bytes.value, "all");
+  EXPECT_THAT(bytes.begins, ElementsAre(28, 0));
+  const onnx::ModelProto model = Parse(graph);
+
+  ASSERT_EQ(model.graph().initializer_size(), 1);
+  const onnx::TensorProto& tensor = model.graph().initializer(0);
+  EXPECT_EQ(tensor.name(), "all");
+  EXPECT_THAT(tensor.dims(), ElementsAre(52));
+  EXPECT_EQ(tensor.data_type(), onnx::TensorProto::UINT8);
+  EXPECT_EQ(tensor.external_data(0).value(), "weights.bin");
+  EXPECT_EQ(tensor.external_data(1).value(), "100");
+  EXPECT_EQ(tensor.external_data(2).value(), "52");
+}
+
 TEST(GraphBuilder, NamesTheTensorOfAnotherShape) {
   const TensorPlacement placement = OneTensor();
   GraphBuilder graph("name", 7, kSets, placement);

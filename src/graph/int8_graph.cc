@@ -1,7 +1,7 @@
-// The int8 graph: few nodes, all of them ours (backend/onnx/operators.h says what each computes). A layer is one node;
-// one that keeps a dense layer in fp32, or whose width the kernels cannot cut, is a node for each step, with the same
-// bits: there residuals are added where the dense layer before them sums up, and the GELU is applied there too. As in
-// classifier.cc the last layer goes on with first tokens alone after its attention.
+// The int8 graph: few nodes, all of them ours (backend/onnx/operators.h says what each computes). Layers are one node, as
+// many as follow each other; one that keeps a dense layer in fp32, or whose width the kernels cannot cut, is a node for
+// each step, with the same bits: there residuals are added where the dense layer before them sums up, and the GELU is
+// applied there too. As in classifier.cc the last layer goes on with first tokens alone after its attention.
 // Tested by int8_graph_test.cc and backend/onnx/int8_backend_test.cc.
 #include <algorithm>
 #include <span>
@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "graph/encoder_graph.h"
 #include "graph/graph_builder.h"
+#include "graph/layers_node.h"
 #include "model/dense_layers.h"
 
 namespace ks {
@@ -41,18 +42,29 @@ class Emitter {
     offsets_ = graph_.Input("offsets", ElementType::kInt32, boundaries);
     std::vector<Value> inputs = {ids, offsets_, Table(names_.word_embeddings, encoder_.vocab_size),
                                  Table(names_.position_embeddings, encoder_.max_positions)};
+    AddWeights(NormTensors(names_.embedding_norm), inputs);
     if (encoder_.type_vocab_size > 0) {
       inputs.push_back(graph_.Input("token_type_ids", ElementType::kInt32, tokens));
       inputs.push_back(Table(names_.token_type_embeddings, encoder_.type_vocab_size));
     }
-    Value x = graph_.Node("EmbeddingsHalf", "embeddings", inputs, {}, kOurDomain);
-    x = Norm("embeddings.norm", x, names_.embedding_norm);
-    for (int i = 0; i < encoder_.layers; ++i) x = IsOneNode(i) ? LayerNode(i, x) : Layer(i, x);
+    const Attribute norm[] = {{"epsilon", encoder_.layer_norm_eps}};
+    Value x = graph_.Node("NormedEmbeddings", "embeddings.norm", inputs, norm, kOurDomain);
+    for (int i = 0; i < encoder_.layers;) {
+      int end = i;
+      while (end < encoder_.layers && IsWhole(end)) ++end;
+      if (end > i) {
+        x = LayersNode(i, end, x);
+        i = end;
+      } else {
+        x = Layer(i++, x);
+      }
+    }
 
-    const int64_t hidden = encoder_.hidden_size;
-    x = Fp32("pooler", x, names_.pooler, hidden, hidden);
-    x = Ours(encoder_.pooling == Pooling::kTanh ? "Tanh" : "Relu", "pooled", {x});
-    Fp32("logits", x, names_.classifier, spec_.num_labels(), hidden);
+    std::vector<Value> head = {x};
+    AddFp32(names_.pooler, encoder_.hidden_size, head);
+    AddFp32(names_.classifier, spec_.num_labels(), head);
+    const Attribute pooling[] = {{"tanh", int64_t{encoder_.pooling == Pooling::kTanh}}};
+    graph_.Node("Classifier", "logits", head, pooling, kOurDomain);
     const Dimension logits[] = {"sequences", int64_t{spec_.num_labels()}};
     graph_.Output("logits", ElementType::kFloat, logits);
   }
@@ -62,28 +74,37 @@ class Emitter {
     return std::span(dense_).subspan(static_cast<size_t>(kDensePerLayer) * index, kDensePerLayer);
   }
 
-  bool IsOneNode(int index) const {
+  bool IsWhole(int index) const {
     return encoder_.hidden_size % kOutputBlock == 0 &&
            std::ranges::none_of(DenseOf(index), [this](const DenseLayer& layer) { return IsFp32(layer); });
   }
 
-  Value LayerNode(int index, const Value& x) {
-    const LayerNames& names = names_.layers[index];
-    const std::span<const DenseLayer> dense = DenseOf(index);
-    std::vector<Value> values = {x, offsets_};
-    AddInt8(dense[kQkv], values);
-    AddInt8(dense[kAttentionOutput], values);
-    AddNorm(names.attention_norm, values);
-    AddInt8(dense[kFfnIn], values);
-    AddInt8(dense[kFfnOut], values);
-    AddNorm(names.ffn_norm, values);
+  // The layers [begin, end).
+  Value LayersNode(int begin, int end, const Value& x) {
+    std::vector<GraphBuilder::Tensor> tensors;
+    const auto add = [&](const std::vector<GraphBuilder::Tensor>& some) {
+      tensors.insert(tensors.end(), some.begin(), some.end());
+    };
+    for (int i = begin; i < end; ++i) {
+      const LayerNames& names = names_.layers[i];
+      const std::span<const DenseLayer> dense = DenseOf(i);
+      add(Int8Tensors(dense[kQkv]));
+      add(Int8Tensors(dense[kAttentionOutput]));
+      add(NormTensors(names.attention_norm));
+      add(Int8Tensors(dense[kFfnIn]));
+      add(Int8Tensors(dense[kFfnOut]));
+      add(NormTensors(names.ffn_norm));
+    }
+    const GraphBuilder::Bytes bytes = graph_.WeightBytes(Cat("layers.", begin, "-", end - 1), tensors);
+    const Value inputs[] = {x, offsets_, bytes.value};
     const Attribute attributes[] = {{"hidden", int64_t{encoder_.hidden_size}},
                                     {"inner", int64_t{encoder_.intermediate_size}},
                                     {"heads", int64_t{encoder_.heads}},
                                     {"epsilon", encoder_.layer_norm_eps},
-                                    {"first_tokens", int64_t{index == encoder_.layers - 1}}};
+                                    {kLayersNodeFirstTokens, int64_t{end == encoder_.layers}},
+                                    {kLayersNodeBegins, bytes.begins}};
     // Named after its last step, as the layers of other graphs name their results (graph/tapped_graph.h).
-    return graph_.Node("EncoderLayer", Cat("layer.", index, ".ffn.norm"), values, attributes, kOurDomain);
+    return graph_.Node(kLayersNode, Cat("layer.", end - 1, ".ffn.norm"), inputs, attributes, kOurDomain);
   }
 
   Value Layer(int index, Value x) {
@@ -115,27 +136,30 @@ class Emitter {
                          {{"gelu", int64_t{gelu}}}, kOurDomain);
     }
     std::vector<Value> values = {x};
-    AddInt8(layer, values);
+    AddWeights(Int8Tensors(layer), values);
     if (!residual.empty()) values.push_back(residual);
     const Attribute attributes[] = {{"inputs", inputs}, {"outputs", outputs}, {"gelu", int64_t{gelu}}};
     return graph_.Node("Int8Linear", layer.name, values, attributes, kOurDomain);
   }
 
-  void AddInt8(const DenseLayer& layer, std::vector<Value>& values) {
+  std::vector<GraphBuilder::Tensor> Int8Tensors(const DenseLayer& layer) const {
     const int64_t inputs = layer.inputs;
     const std::vector<int64_t> padded = {(layer.outputs + kOutputBlock - 1) / kOutputBlock * kOutputBlock};
     const std::vector<int64_t> bytes = {padded[0] * ((inputs + kInputGroup - 1) / kInputGroup * kInputGroup)};
-    values.push_back(graph_.Weight(layer.name + ".packed", bytes, ElementType::kUint8));
-    values.push_back(graph_.Weight(layer.name + ".scales", padded));
-    values.push_back(graph_.Weight(layer.name + ".column_sums", padded, ElementType::kInt32));
-    values.push_back(graph_.Weight(layer.name + ".bias", padded));
-    values.push_back(graph_.Weight(layer.name + ".multipliers", std::vector{inputs}));
+    return {{layer.name + ".packed", bytes, ElementType::kUint8},
+            {layer.name + ".scales", padded},
+            {layer.name + ".column_sums", padded, ElementType::kInt32},
+            {layer.name + ".bias", padded},
+            {layer.name + ".multipliers", {inputs}}};
   }
 
-  void AddNorm(const NormNames& norm, std::vector<Value>& values) {
+  std::vector<GraphBuilder::Tensor> NormTensors(const NormNames& norm) const {
     const std::vector<int64_t> shape = {encoder_.hidden_size};
-    values.push_back(graph_.Weight(norm.weight, shape));
-    values.push_back(graph_.Weight(norm.bias, shape));
+    return {{norm.weight, shape}, {norm.bias, shape}};
+  }
+
+  void AddWeights(const std::vector<GraphBuilder::Tensor>& tensors, std::vector<Value>& values) {
+    for (const auto& [name, shape, type] : tensors) values.push_back(graph_.Weight(name, shape, type));
   }
 
   Value DenseAndNorm(const DenseLayer& layer, const Value& x, const Value& residual, const std::string& name,
@@ -146,17 +170,15 @@ class Emitter {
 
   Value Norm(const std::string& name, const Value& x, const NormNames& norm, const Value& residual = {}) {
     std::vector<Value> inputs = {x};
-    AddNorm(norm, inputs);
+    AddWeights(NormTensors(norm), inputs);
     if (!residual.empty()) inputs.push_back(residual);
     const Attribute attributes[] = {{"epsilon", encoder_.layer_norm_eps}};
     return graph_.Node("LayerNormRows", name, inputs, attributes, kOurDomain);
   }
 
-  Value Fp32(const std::string& name, const Value& x, const LinearNames& linear, int64_t outputs, int64_t inputs) {
-    return graph_.Node("LinearF32", name,
-                       {x, graph_.Weight(linear.weight, std::vector{outputs, inputs}),
-                        graph_.Weight(linear.bias, std::vector{outputs})},
-                       {{"gelu", int64_t{0}}}, kOurDomain);
+  void AddFp32(const LinearNames& linear, int64_t outputs, std::vector<Value>& values) {
+    values.push_back(graph_.Weight(linear.weight, std::vector{outputs, int64_t{encoder_.hidden_size}}));
+    values.push_back(graph_.Weight(linear.bias, std::vector{outputs}));
   }
 
   Value Table(const std::string& name, int64_t rows) {

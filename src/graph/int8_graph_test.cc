@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -31,10 +32,12 @@ ClassifierSpec DistilBert() { return Sized(SmallDistilBert(), 16); }
 // `fp32` stays unquantised.
 TensorPlacement Place(const ClassifierSpec& spec, const std::set<std::string>& fp32 = {}) {
   TensorPlacement placement;
+  int64_t next = 64;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape, ElementType type, int64_t size) {
     int64_t bytes = size;
     for (const int64_t dimension : shape) bytes *= dimension;
-    placement[name] = {.file = "int8.bin", .offset = 64, .bytes = bytes, .shape = std::move(shape), .type = type};
+    placement[name] = {.file = "int8.bin", .offset = next, .bytes = bytes, .shape = std::move(shape), .type = type};
+    next += (bytes + 63) / 64 * 64;
   };
   std::set<std::string> dense_names;
   for (const DenseLayer& layer : DenseLayers(spec)) {
@@ -75,25 +78,45 @@ std::map<std::string, int> CountOps(const onnx::ModelProto& model) {
   return counts;
 }
 
-TEST(Int8Graph, IsANodeOfOursForEachLayer) {
-  EXPECT_THAT(CountOps(Parse(EmitInt8Graph(Bert(), Place(Bert())))),
-              UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("LayerNormRows", 1), Pair("EncoderLayer", 2),
-                                   Pair("LinearF32", 2), Pair("Tanh", 1)));
+TEST(Int8Graph, IsThreeNodesOfOurs) {
+  for (const ClassifierSpec& spec : {Bert(), DistilBert()}) {
+    EXPECT_THAT(CountOps(Parse(EmitInt8Graph(spec, Place(spec)))),
+                UnorderedElementsAre(Pair("NormedEmbeddings", 1), Pair("EncoderLayers", 1), Pair("Classifier", 1)));
+  }
 }
 
 TEST(Int8Graph, IsANodeForEachStepWhereALayerKeepsFp32) {
   EXPECT_THAT(CountOps(Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.1.ffn.in"})))),
-              UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("EncoderLayer", 1), Pair("Int8Linear", 3),
-                                   Pair("PackedAttentionQkv", 1), Pair("FirstTokens", 2), Pair("LayerNormRows", 3),
-                                   Pair("LinearF32", 3), Pair("Tanh", 1)));
+              UnorderedElementsAre(Pair("NormedEmbeddings", 1), Pair("EncoderLayers", 1), Pair("Int8Linear", 3),
+                                   Pair("PackedAttentionQkv", 1), Pair("FirstTokens", 2), Pair("LayerNormRows", 2),
+                                   Pair("LinearF32", 1), Pair("Classifier", 1)));
 }
 
 TEST(Int8Graph, IsANodeForEachStepWhereTheKernelsCannotCutTheWidth) {
   const ClassifierSpec spec = Sized(SmallBert(), 8);
-  EXPECT_THAT(
-      CountOps(Parse(EmitInt8Graph(spec, Place(spec)))),
-      UnorderedElementsAre(Pair("EmbeddingsHalf", 1), Pair("Int8Linear", 8), Pair("PackedAttentionQkv", 2),
-                           Pair("FirstTokens", 2), Pair("LayerNormRows", 5), Pair("LinearF32", 2), Pair("Tanh", 1)));
+  EXPECT_THAT(CountOps(Parse(EmitInt8Graph(spec, Place(spec)))),
+              UnorderedElementsAre(Pair("NormedEmbeddings", 1), Pair("Int8Linear", 8), Pair("PackedAttentionQkv", 2),
+                                   Pair("FirstTokens", 2), Pair("LayerNormRows", 4), Pair("Classifier", 1)));
+}
+
+const onnx::AttributeProto& AttributeOf(const onnx::NodeProto& node, std::string_view name) {
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.name() == name) return attribute;
+  }
+  ADD_FAILURE() << node.name() << " has no " << name;
+  return onnx::AttributeProto::default_instance();
+}
+
+// Where the tensors of a node of layers begin in their file.
+std::vector<int64_t> OffsetsOf(const onnx::ModelProto& model, const onnx::NodeProto& layers) {
+  std::vector<int64_t> offsets;
+  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+    if (tensor.name() != layers.input(2)) continue;
+    EXPECT_EQ(tensor.external_data(0).value(), "int8.bin");
+    const int64_t first = std::stoll(tensor.external_data(1).value());
+    for (const int64_t begin : AttributeOf(layers, "begins").ints()) offsets.push_back(first + begin);
+  }
+  return offsets;
 }
 
 TEST(Int8Graph, UsesEveryTensorAndMakesEveryValueBeforeItsUse) {
@@ -101,15 +124,20 @@ TEST(Int8Graph, UsesEveryTensorAndMakesEveryValueBeforeItsUse) {
     const TensorPlacement placement = Place(spec, {"layer.1.ffn.out"});
     const onnx::ModelProto model = Parse(EmitInt8Graph(spec, placement));
     std::set<std::string> known, used;
+    std::vector<int64_t> of_layers;
     for (const auto& input : model.graph().input()) known.insert(input.name());
     for (const auto& tensor : model.graph().initializer()) known.insert(tensor.name());
-    EXPECT_EQ(static_cast<size_t>(model.graph().initializer_size()), placement.size());
     for (const onnx::NodeProto& node : model.graph().node()) {
       for (const std::string& input : node.input()) EXPECT_TRUE(known.contains(input)) << node.name() << ": " << input;
       used.insert(node.input().begin(), node.input().end());
+      if (node.op_type() == "EncoderLayers") of_layers = OffsetsOf(model, node);
       EXPECT_TRUE(known.insert(node.output(0)).second);
     }
-    for (const auto& [name, place] : placement) EXPECT_TRUE(used.contains(name)) << name;
+    EXPECT_EQ(of_layers.size(), 24u);
+    EXPECT_EQ(model.graph().initializer_size() - 1 + of_layers.size(), placement.size());
+    for (const auto& [name, place] : placement) {
+      EXPECT_TRUE(used.contains(name) || std::ranges::count(of_layers, place.offset) == 1) << name;
+    }
     EXPECT_TRUE(known.contains("logits"));
   }
 }
@@ -134,23 +162,46 @@ TEST(Int8Graph, AddsResidualsInTheDenseLayerOrWhereItIsFp32InTheNorm) {
   EXPECT_EQ(Find(model, "layer.1.ffn.norm").input(3), "layer.1.attention.norm");
 }
 
-int64_t IntOf(const onnx::NodeProto& node, std::string_view name) {
-  for (const onnx::AttributeProto& attribute : node.attribute()) {
-    if (attribute.name() == name) return attribute.i();
+TEST(Int8Graph, PointsAtTheTensorsOfEachLayerInTheirOrder) {
+  const TensorPlacement placement = Place(Bert());
+  const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), placement));
+  const onnx::NodeProto& layers = Find(model, "layer.1.ffn.norm");
+  EXPECT_THAT(layers.input(), ElementsAre("embeddings.norm", "offsets", "layers.0-1"));
+  EXPECT_EQ(AttributeOf(layers, "hidden").i(), 16);
+  EXPECT_EQ(AttributeOf(layers, "inner").i(), 18);
+  EXPECT_EQ(AttributeOf(layers, "heads").i(), 2);
+
+  std::vector<int64_t> expected;
+  const WeightNames names = NamesOfWeights(Bert());
+  for (const int layer : {0, 1}) {
+    const auto dense = [&](std::string_view name) {
+      for (const char* tensor : {"packed", "scales", "column_sums", "bias", "multipliers"}) {
+        expected.push_back(placement.at(Cat("layer.", layer, ".", name, ".", tensor)).offset);
+      }
+    };
+    const auto norm = [&](const NormNames& tensors) {
+      expected.push_back(placement.at(tensors.weight).offset);
+      expected.push_back(placement.at(tensors.bias).offset);
+    };
+    dense("qkv");
+    dense("attention.output");
+    norm(names.layers[layer].attention_norm);
+    dense("ffn.in");
+    dense("ffn.out");
+    norm(names.layers[layer].ffn_norm);
   }
-  ADD_FAILURE() << node.name() << " has no " << name;
-  return -1;
+  EXPECT_EQ(OffsetsOf(model, layers), expected);
 }
 
 TEST(Int8Graph, GoesOnWithFirstTokensInTheLastLayerAlone) {
   const onnx::ModelProto model = Parse(EmitInt8Graph(Bert(), Place(Bert())));
-  EXPECT_EQ(IntOf(Find(model, "layer.0.ffn.norm"), "first_tokens"), 0);
-  const onnx::NodeProto& last = Find(model, "layer.1.ffn.norm");
-  EXPECT_EQ(IntOf(last, "first_tokens"), 1);
-  EXPECT_EQ(last.input(0), "layer.0.ffn.norm");
-  EXPECT_EQ(IntOf(last, "hidden"), 16);
-  EXPECT_EQ(IntOf(last, "inner"), 18);
-  EXPECT_EQ(IntOf(last, "heads"), 2);
+  EXPECT_EQ(AttributeOf(Find(model, "layer.1.ffn.norm"), "first_tokens").i(), 1);
+
+  const onnx::ModelProto first = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.1.ffn.in"})));
+  EXPECT_EQ(AttributeOf(Find(first, "layer.0.ffn.norm"), "first_tokens").i(), 0);
+  const onnx::ModelProto last = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.0.ffn.in"})));
+  EXPECT_EQ(AttributeOf(Find(last, "layer.1.ffn.norm"), "first_tokens").i(), 1);
+  EXPECT_EQ(Find(last, "layer.1.ffn.norm").input(0), "layer.0.ffn.norm");
 
   const onnx::ModelProto steps = Parse(EmitInt8Graph(Bert(), Place(Bert(), {"layer.0.qkv", "layer.1.qkv"})));
   const onnx::NodeProto& output = Find(steps, "layer.1.attention.output");
@@ -177,6 +228,13 @@ TEST(Int8Graph, NamesTheTensorThatIsMissingOrOfAnotherKind) {
   status = EmitInt8Graph(Bert(), placement).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("layer.0.ffn.in.column_sums has the ONNX type 1, expected 6"));
+
+  placement = Place(Bert());
+  placement["layer.1.ffn.out.bias"].file = "other.bin";
+  status = EmitInt8Graph(Bert(), placement).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("layer.1.ffn.out.bias lies in other.bin, expected int8.bin as layer.0.qkv.packed"));
 }
 
 }  // namespace

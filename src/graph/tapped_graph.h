@@ -19,8 +19,9 @@ struct HiddenState {
 // In the order of the computation.
 std::vector<HiddenState> HiddenStates(const EncoderSpec& encoder);
 
-// `graph`, a serialised onnx.ModelProto, with the hidden states as outputs behind its own. Weights stay where they are.
-// `name` begins the messages. Errors: kDataLoss where it is no ONNX graph or makes no such value.
+// `graph`, a serialised onnx.ModelProto, with the hidden states as outputs behind its own. A node of several layers
+// becomes one for each. Weights stay where they are. `name` begins the messages. Errors: kDataLoss where it is no ONNX
+// graph or makes no such value.
 absl::StatusOr<std::string> TapGraph(std::string_view graph, const EncoderSpec& encoder, std::string_view name);
 
 }  // namespace ks

@@ -17,6 +17,7 @@
 #include "backend/onnx/testing/backend_expectations.h"
 #include "backend/onnx/testing/serving_directory.h"
 #include "backend/onnx/testing/tiny_package.h"
+#include "base/mapped_file.h"
 #include "base/thread.h"
 #include "convert/testing/tiny_checkpoint.h"
 
@@ -271,6 +272,20 @@ TEST(OnnxBackend, NamesADamagedGraph) {
   const ServingDirectory directory = MakeTiny();
   std::ofstream(directory.graph()) << "this is no graph";
   ExpectError(OpenGroup(directory, kTinyWindow, 1, 1).status(), absl::StatusCode::kDataLoss, kTestGraphFile);
+}
+
+TEST(OnnxBackend, SaysThatAnOperatorOfAnotherVersionIsToBeConvertedAgain) {
+  const ServingDirectory directory = MakeTiny();
+  std::string graph = *ReadFile(directory.graph(), 1 << 20);
+  const size_t op = graph.find("FirstTokens");
+  ASSERT_NE(op, std::string::npos);
+  graph.replace(op, 5, "Final");
+  std::ofstream(directory.graph(), std::ios::binary) << graph;
+  const absl::Status status = OpenGroup(directory, kTinyWindow, 1, 1).status();
+  ExpectError(status, absl::StatusCode::kDataLoss, kTestGraphFile);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("FinalTokens"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("made by another version of this program, to be converted again"));
 }
 
 TEST(OnnxBackend, NamesATruncatedGraph) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "base/mapped_file.h"
 #include "base/status.h"
@@ -68,7 +69,10 @@ absl::StatusOr<FloatTensor> ReadFloats(const OrtValue* value, std::string_view w
 
 // The runtime has one code for most of what it finds wrong in a graph or in the file of its weights.
 absl::Status OpeningError(const absl::Status& status) {
-  return absl::IsInternal(status) ? absl::DataLossError(status.message()) : status;
+  if (!absl::IsInternal(status) && !absl::IsDataLoss(status)) return status;
+  const bool is_unknown = absl::StrContains(status.message(), "is not a registered function/op");
+  return DataLoss(ToStd(status.message()),
+                  is_unknown ? ": made by another version of this program, to be converted again" : "");
 }
 
 }  // namespace

@@ -74,6 +74,17 @@ absl::StatusOr<float> NodeInfo::Float(const char* attribute) const {
   return value;
 }
 
+absl::StatusOr<std::vector<int64_t>> NodeInfo::IntList(const char* attribute) const {
+  size_t size = 0;
+  absl::Status status = ToStatus(Ort().KernelInfoGetAttributeArray_int64(info_, attribute, nullptr, &size), attribute);
+  std::vector<int64_t> values(size);
+  if (status.ok() && size > 0) {
+    status = ToStatus(Ort().KernelInfoGetAttributeArray_int64(info_, attribute, values.data(), &size), attribute);
+  }
+  if (!status.ok()) return Error(ToStd(status.message()));
+  return values;
+}
+
 absl::StatusOr<size_t> NodeInfo::InputCount() const {
   size_t count = 0;
   KS_RETURN_IF_ERROR(ToStatus(Ort().KernelInfo_GetInputCount(info_, &count), "input count"));
@@ -117,6 +128,10 @@ absl::StatusOr<const int32_t*> NodeInfo::Ints(size_t index, const char* what, in
 absl::StatusOr<const uint8_t*> NodeInfo::Bytes(size_t index, const char* what, int64_t size) const {
   KS_ASSIGN_OR_RETURN(const Matrix<uint8_t> vector, Constant<uint8_t>(index, what, 1, size, 1));
   return vector.data;
+}
+
+absl::StatusOr<Matrix<uint8_t>> NodeInfo::ByteVector(size_t index, const char* what) const {
+  return Constant<uint8_t>(index, what, 1, kAnySize, 1);
 }
 
 // --- OpContext ---

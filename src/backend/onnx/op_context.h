@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "backend/onnx/ort.h"
@@ -45,6 +46,7 @@ class NodeInfo {
   // The node's attributes; an int must lie in [least, most].
   absl::StatusOr<int> Int(const char* attribute, int least, int most) const;
   absl::StatusOr<float> Float(const char* attribute) const;
+  absl::StatusOr<std::vector<int64_t>> IntList(const char* attribute) const;
 
   // How many inputs the node lists; those after are left out.
   absl::StatusOr<size_t> InputCount() const;
@@ -58,6 +60,7 @@ class NodeInfo {
   absl::StatusOr<const float*> Floats(size_t index, const char* what, int64_t size) const;
   absl::StatusOr<const int32_t*> Ints(size_t index, const char* what, int64_t size) const;
   absl::StatusOr<const uint8_t*> Bytes(size_t index, const char* what, int64_t size) const;
+  absl::StatusOr<Matrix<uint8_t>> ByteVector(size_t index, const char* what) const;  // of any size
 
   template <typename... Pieces>
   absl::Status Error(const Pieces&... pieces) const {

@@ -14,12 +14,11 @@ namespace ks {
 
 struct Operators::Ops {
   explicit Ops(const OperatorSettings& settings)
-      : all(settings, settings, settings, settings, settings, settings, settings, settings, settings, settings,
-            settings) {}
+      : all(settings, settings, settings, settings, settings, settings, settings, settings, settings, settings) {}
 
-  std::tuple<CustomOp<Embeddings>, CustomOp<EmbeddingsHalf>, CustomOp<PackedAttention>, CustomOp<PackedAttentionQkv>,
-             CustomOp<FirstTokens>, CustomOp<Int8Linear>, CustomOp<LinearF32>, CustomOp<LayerNormRows>, CustomOp<Tanh>,
-             CustomOp<Relu>, CustomOp<EncoderLayer>>
+  std::tuple<CustomOp<Embeddings>, CustomOp<NormedEmbeddings>, CustomOp<PackedAttention>, CustomOp<PackedAttentionQkv>,
+             CustomOp<FirstTokens>, CustomOp<Int8Linear>, CustomOp<LinearF32>, CustomOp<LayerNormRows>,
+             CustomOp<Classifier>, CustomOp<EncoderLayers>>
       all;
 };
 

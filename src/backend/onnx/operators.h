@@ -15,15 +15,17 @@
 //
 // Of the int8 graph, in which every float operation is ours, so that a text has the same bits in any batch and on any
 // instruction set (kernels/dispatch.h). FirstTokens belongs to it too:
-//   EncoderLayer(x [T, H], offsets i32 [B+1], qkv.., attention_output.., attention_norm.., ffn_in.., ffn_out..,
-//                ffn_norm..; hidden: int H, inner: int F, heads: int, epsilon: float, first_tokens: int 0 or 1)
-//       -> [T, H], with first_tokens [B, H]
-//     a whole layer, backend/onnx/encoder_layer.h. A dense layer is five inputs, those of Int8Linear from `packed` to
-//     `multipliers`, a norm two, gamma [H] and beta [H]. H is a multiple of 16. Its bits are those of the operators
-//     below, which the layers use that keep a dense layer in fp32
-//   EmbeddingsHalf(ids i32 [T], offsets i32 [B+1], words f16 [V, H], positions f16 [P, H], type_ids i32 [T]?,
-//                  types f16 [Y, H]?) -> [T, H]
-//     Embeddings, its tables widened exactly
+//   EncoderLayers(x [T, H], offsets i32 [B+1], weights u8 [bytes]; hidden: int H, inner: int F, heads: int,
+//                 epsilon: float, first_tokens: int 0 or 1, begins: ints)
+//       -> [T, H], with first_tokens [B, H], those of the last layer
+//     whole layers one after another, backend/onnx/encoder_layer.h. Their tensors lie in `weights`, one input, since the
+//     runtime maps each, and takes each up in every run. `begins` says where, of each layer: qkv, attention_output,
+//     attention_norm, ffn_in, ffn_out, ffn_norm, a dense layer the five of Int8Linear from `packed` to `multipliers`, a
+//     norm gamma [H] and beta [H]. H is a multiple of 16. The bits are those of the operators below, which the layers use
+//     that keep a dense layer in fp32
+//   NormedEmbeddings(ids i32 [T], offsets i32 [B+1], words f16 [V, H], positions f16 [P, H], gamma [H], beta [H],
+//                    type_ids i32 [T]?, types f16 [Y, H]?; epsilon: float) -> [T, H]
+//     the norm (kernels/rows.h) of Embeddings, whose tables are widened exactly
 //   PackedAttentionQkv(qkv [T, 3H], offsets i32 [B+1]; heads: int, int8: int 0 or 1) -> [T, H]
 //     PackedAttention whose query, key and value are the columns [0, H), [H, 2H) and [2H, 3H); with int8 over bytes,
 //     kernels/int8_attention.h
@@ -35,8 +37,8 @@
 //     kernels/linear.h, for what is not quantised
 //   LayerNormRows(x [T, H], gamma [H], beta [H], residual [T, H]?; epsilon: float) -> [T, H]
 //     the norm of x + residual, kernels/rows.h. Where Int8Linear adds the residual the bits are the same
-//   Tanh(x [B, H]) -> [B, H], Relu(x [B, H]) -> [B, H]
-//     the pooler's activations
+//   Classifier(x [B, H], pooler weight [P, H], its bias [P], weight [C, P], bias [C]; tanh: int 0 or 1) -> [B, C]
+//     LinearF32, tanh or relu, LinearF32
 #pragma once
 
 #include <memory>

@@ -253,20 +253,64 @@ TEST(LayerNormRowsOperator, RefusesRowsOfAnotherWidth) {
   ExpectError(node.Run({.isa = BestIsa()}), "input 0 has shape [2, 5], expected [any, 4]");
 }
 
-TEST(ActivationOperators, ComputeWhatTheReferenceDoes) {
-  const std::vector<float> x = Random(7).Floats(3 * 50, 4.0f);
-  std::vector<float> expected(x.size());
-  for (const char* name : {"Tanh", "Relu"}) {
-    (std::string_view(name) == "Tanh" ? Reference().tanh : Reference().relu)(x.data(), expected.data(), x.size());
-    OneNode node(name);
-    node.Input<float>({3, 50}, x);
-    ExpectEverywhere(node, expected);
+// --- The classifier ---
+
+struct Head {
+  static constexpr int kHidden = 50, kPooled = 36, kLabels = 3;
+  Random random{7};
+  std::vector<float> pooler = random.Floats(size_t{kPooled} * kHidden), pooler_bias = random.Floats(kPooled);
+  std::vector<float> classifier = random.Floats(size_t{kLabels} * kPooled), bias = random.Floats(kLabels);
+
+  OneNode Node(const std::vector<float>& x, int tanh) const {
+    OneNode node("Classifier");
+    node.Int("tanh", tanh).Input<float>({static_cast<int64_t>(x.size()) / kHidden, kHidden}, x);
+    node.Weight<float>({kPooled, kHidden}, pooler).Weight<float>({kPooled}, pooler_bias);
+    node.Weight<float>({kLabels, static_cast<int64_t>(classifier.size()) / kLabels}, classifier);
+    node.Weight<float>({kLabels}, bias);
+    return node;
   }
+};
+
+std::vector<float> Linear(const std::vector<float>& x, const std::vector<float>& weight,
+                          const std::vector<float>& bias) {
+  const size_t inputs = weight.size() / bias.size();
+  std::vector<float> out(x.size() / inputs * bias.size());
+  Reference().linear({.x = x.data(),
+                      .x_stride = inputs,
+                      .weight = weight.data(),
+                      .bias = bias.data(),
+                      .out = out.data(),
+                      .out_stride = bias.size(),
+                      .rows = static_cast<int>(x.size() / inputs),
+                      .inputs = static_cast<int>(inputs),
+                      .outputs = static_cast<int>(bias.size())});
+  return out;
+}
+
+TEST(ClassifierOperator, ComputesWhatTheReferenceDoes) {
+  const Head head;
+  for (const int rows : {1, 3, 130}) {
+    const std::vector<float> x = Random(9).Floats(static_cast<size_t>(rows) * Head::kHidden, 2.0f);
+    for (const bool tanh : {false, true}) {
+      std::vector<float> pooled = Linear(x, head.pooler, head.pooler_bias);
+      (tanh ? Reference().tanh : Reference().relu)(pooled.data(), pooled.data(), pooled.size());
+      OneNode node = head.Node(x, tanh);
+      ExpectEverywhere(node, Linear(pooled, head.classifier, head.bias));
+    }
+  }
+}
+
+TEST(ClassifierOperator, RefusesWeightsThatDoNotFit) {
+  Head head;
+  head.classifier.resize(size_t{Head::kLabels} * (Head::kPooled - 1));
+  const std::vector<float> x(Head::kHidden);
+  ExpectError(head.Node(x, 1).Run({}), "weight has shape [3, 35], expected [any, 36]");
+  ExpectError(Head().Node(x, 2).Run({}), "tanh is 2, expected 0 to 1");
 }
 
 // --- Packed sequences ---
 
-TEST(EmbeddingsHalfOperator, ComputesWhatTheReferenceDoes) {
+TEST(NormedEmbeddingsOperator, ComputesWhatTheReferenceDoes) {
   constexpr int kWidth = 40;
   Random random(8);
   const auto halves = [&random](int rows) {
@@ -274,26 +318,52 @@ TEST(EmbeddingsHalfOperator, ComputesWhatTheReferenceDoes) {
     for (uint16_t& half : table) half = static_cast<uint16_t>(random.Below(2) << 15 | random.Below(0x5000));
     return table;
   };
-  const std::vector<uint16_t> words = halves(9), positions = halves(3), types = halves(2);
-  const std::vector<int32_t> ids = {8, 0, 1, 8}, offsets = {0, 3, 4}, type_ids = {0, 1, 1, 1},
-                             in_sequence = {0, 1, 2, 0};
-  for (const bool with_types : {false, true}) {
-    std::vector<float> expected(4 * kWidth);
-    Reference().embed_half({.ids = ids.data(),
-                            .type_ids = type_ids.data(),
-                            .positions = in_sequence.data(),
-                            .word = words.data(),
-                            .type = with_types ? types.data() : nullptr,
-                            .position = positions.data(),
-                            .out = expected.data(),
-                            .rows = 4,
-                            .width = kWidth});
-    OneNode node("EmbeddingsHalf");
-    node.Input<int32_t>({4}, ids).Input<int32_t>({3}, offsets);
-    node.Weight<uint16_t>({9, kWidth}, words).Weight<uint16_t>({3, kWidth}, positions);
-    if (with_types) node.Input<int32_t>({4}, type_ids).Weight<uint16_t>({2, kWidth}, types);
-    ExpectEverywhere(node, expected);
+  const std::vector<uint16_t> words = halves(9), positions = halves(20), types = halves(2);
+  const std::vector<float> gamma = random.Floats(kWidth), beta = random.Floats(kWidth);
+  // Fewer rows than a task has, and some more than two have.
+  for (const std::vector<int32_t>& offsets : {std::vector<int32_t>{0, 3, 4}, {0, 17, 19}}) {
+    const int rows = offsets.back();
+    std::vector<int32_t> ids, type_ids, in_sequence;
+    for (int t = 0; t < rows; ++t) {
+      ids.push_back(random.Below(9));
+      type_ids.push_back(random.Below(2));
+      in_sequence.push_back(t < offsets[1] ? t : t - offsets[1]);
+    }
+    for (const bool with_types : {false, true}) {
+      std::vector<float> expected(static_cast<size_t>(rows) * kWidth);
+      Reference().embed_half({.ids = ids.data(),
+                              .type_ids = type_ids.data(),
+                              .positions = in_sequence.data(),
+                              .word = words.data(),
+                              .type = with_types ? types.data() : nullptr,
+                              .position = positions.data(),
+                              .out = expected.data(),
+                              .rows = rows,
+                              .width = kWidth});
+      Reference().layer_norm({.x = expected.data(),
+                              .gamma = gamma.data(),
+                              .beta = beta.data(),
+                              .eps = 1e-5f,
+                              .out = expected.data(),
+                              .rows = rows,
+                              .width = kWidth});
+      OneNode node("NormedEmbeddings");
+      node.Float("epsilon", 1e-5f).Input<int32_t>({rows}, ids).Input<int32_t>({3}, offsets);
+      node.Weight<uint16_t>({9, kWidth}, words).Weight<uint16_t>({20, kWidth}, positions);
+      node.Weight<float>({kWidth}, gamma).Weight<float>({kWidth}, beta);
+      if (with_types) node.Input<int32_t>({rows}, type_ids).Weight<uint16_t>({2, kWidth}, types);
+      ExpectEverywhere(node, expected);
+    }
   }
+}
+
+TEST(NormedEmbeddingsOperator, RefusesANormOfAnotherWidth) {
+  OneNode node("NormedEmbeddings");
+  node.Float("epsilon", 1e-5f).Input<int32_t>({1}, std::vector<int32_t>{0});
+  node.Input<int32_t>({2}, std::vector<int32_t>{0, 1});
+  node.Weight<uint16_t>({2, 4}, std::vector<uint16_t>(8)).Weight<uint16_t>({2, 4}, std::vector<uint16_t>(8));
+  node.Weight<float>({4}, std::vector<float>(4)).Weight<float>({3}, std::vector<float>(3));
+  ExpectError(node.Run({}), "beta has shape [3], expected [4]");
 }
 
 OneNode SmallEmbeddings(const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, int position_width,

@@ -73,6 +73,14 @@ class OneNode {
     return *this;
   }
 
+  OneNode& Ints(const std::string& name, const std::vector<int64_t>& values) {
+    onnx::AttributeProto* const attribute = node_->add_attribute();
+    attribute->set_name(name);
+    attribute->set_type(onnx::AttributeProto::INTS);
+    for (const int64_t value : values) attribute->add_ints(value);
+    return *this;
+  }
+
   // The node's next input, given with each run.
   template <typename T>
   OneNode& Input(const std::vector<int64_t>& shape, const std::vector<T>& values) {

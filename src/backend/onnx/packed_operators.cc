@@ -2,6 +2,7 @@
 // Tested by operators_test.cc and onnx_backend_test.cc.
 #include "backend/onnx/packed_operators.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 #include <vector>
@@ -15,6 +16,8 @@ namespace {
 
 constexpr int64_t kAny = NodeInfo::kAnySize;
 constexpr int kMostHeads = 1 << 16;
+// Rows of a table lie anywhere: some microseconds of one core.
+constexpr int kEmbeddedRows = 8;
 
 // Rows of `table` [limit, ..].
 absl::Status CheckRows(const char* what, const Matrix<int32_t>& rows, int64_t limit) {
@@ -45,7 +48,7 @@ absl::Status Attend(OpContext& context, const Matrix<int32_t>& offsets, int64_t 
 template <typename Table>
 absl::StatusOr<BasicEmbeddings<Table>> BasicEmbeddings<Table>::Create(const NodeInfo& node) {
   const auto table = [&node](size_t index, const char* what, int64_t width) {
-    if constexpr (kHalf) {
+    if constexpr (kIsNormed) {
       return node.Halves(index, what, kAny, width);
     } else {
       return node.Floats(index, what, kAny, width);
@@ -54,9 +57,14 @@ absl::StatusOr<BasicEmbeddings<Table>> BasicEmbeddings<Table>::Create(const Node
   BasicEmbeddings made;
   KS_ASSIGN_OR_RETURN(made.words, table(2, "words", kAny));
   KS_ASSIGN_OR_RETURN(made.positions, table(3, "positions", made.words.columns));
+  if constexpr (kIsNormed) {
+    KS_ASSIGN_OR_RETURN(made.gamma, node.Floats(4, "gamma", made.words.columns));
+    KS_ASSIGN_OR_RETURN(made.beta, node.Floats(5, "beta", made.words.columns));
+    KS_ASSIGN_OR_RETURN(made.epsilon, node.Float("epsilon"));
+  }
   KS_ASSIGN_OR_RETURN(const size_t inputs, node.InputCount());
-  if (inputs == std::size(kInputs)) {
-    KS_ASSIGN_OR_RETURN(made.types, table(5, "types", made.words.columns));
+  if (inputs == kInputs.size()) {
+    KS_ASSIGN_OR_RETURN(made.types, table(kInputs.size() - 1, "types", made.words.columns));
   }
   return made;
 }
@@ -68,7 +76,7 @@ absl::Status BasicEmbeddings<Table>::Compute(OpContext& context) const {
   KS_ASSIGN_OR_RETURN(const Matrix<int32_t> offsets, context.Offsets(1, ids.rows));
   Matrix<int32_t> type_ids;
   if (types.data != nullptr) {
-    KS_ASSIGN_OR_RETURN(type_ids, context.Ints(4, ids.rows));
+    KS_ASSIGN_OR_RETURN(type_ids, context.Ints(kRequiredInputs, ids.rows));
     KS_RETURN_IF_ERROR(CheckRows("token type", type_ids, types.rows));
   }
   KS_ASSIGN_OR_RETURN(float* const out, context.Output(ids.rows, words.columns));
@@ -79,20 +87,33 @@ absl::Status BasicEmbeddings<Table>::Compute(OpContext& context) const {
   }
   KS_RETURN_IF_ERROR(
       CheckRows("position", {position_of.data(), static_cast<int64_t>(position_of.size())}, positions.rows));
-  const BasicEmbedArgs<Table> args = {.ids = ids.data,
-                                      .type_ids = type_ids.data,
-                                      .positions = position_of.data(),
-                                      .word = words.data,
-                                      .type = types.data,
-                                      .position = positions.data,
-                                      .out = out,
-                                      .rows = static_cast<int>(ids.rows),
-                                      .width = static_cast<int>(words.columns)};
-  if constexpr (kHalf) {
-    context.kernels().embed_half(args);
-  } else {
-    context.kernels().embed(args);
-  }
+  const KernelTable& kernels = context.kernels();
+  const int width = static_cast<int>(words.columns);
+  const int rows = static_cast<int>(ids.rows);
+  context.Run(static_cast<size_t>((rows + kEmbeddedRows - 1) / kEmbeddedRows), [&](size_t task) {
+    const int first = static_cast<int>(task) * kEmbeddedRows;
+    const BasicEmbedArgs<Table> args = {.ids = ids.data + first,
+                                        .type_ids = types.data == nullptr ? nullptr : type_ids.data + first,
+                                        .positions = position_of.data() + first,
+                                        .word = words.data,
+                                        .type = types.data,
+                                        .position = positions.data,
+                                        .out = out + static_cast<size_t>(first) * width,
+                                        .rows = std::min(rows - first, kEmbeddedRows),
+                                        .width = width};
+    if constexpr (kIsNormed) {
+      kernels.embed_half(args);
+      kernels.layer_norm({.x = args.out,
+                          .gamma = gamma,
+                          .beta = beta,
+                          .eps = epsilon,
+                          .out = args.out,
+                          .rows = args.rows,
+                          .width = width});
+    } else {
+      kernels.embed(args);
+    }
+  });
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 #include "backend/onnx/row_operators.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "backend/onnx/work_split.h"
 #include "base/status_macros.h"
@@ -19,21 +20,17 @@ constexpr int64_t kTaskNormed = 1 << 16;
 
 }  // namespace
 
-absl::StatusOr<LinearF32> LinearF32::Create(const NodeInfo& node) {
-  LinearF32 made{};
-  KS_ASSIGN_OR_RETURN(made.weight, node.Floats(1, "weight", kAny, kAny));
-  KS_ASSIGN_OR_RETURN(made.bias, node.Floats(2, "bias", made.weight.rows));
-  KS_ASSIGN_OR_RETURN(const int gelu, node.Int("gelu", 0, 1));
-  made.gelu = gelu != 0;
+absl::StatusOr<LinearWeights> LinearWeights::Create(const NodeInfo& node, size_t index, int64_t outputs,
+                                                    int64_t inputs) {
+  LinearWeights made;
+  KS_ASSIGN_OR_RETURN(made.weight, node.Floats(index, "weight", outputs, inputs));
+  KS_ASSIGN_OR_RETURN(made.bias, node.Floats(index + 1, "bias", made.weight.rows));
   return made;
 }
 
-absl::Status LinearF32::Compute(OpContext& context) const {
+void LinearWeights::Apply(OpContext& context, const Matrix<float>& x, bool gelu, float* out) const {
   const int64_t inputs = weight.columns;
   const int64_t outputs = weight.rows;
-  KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, kAny, inputs));
-  KS_ASSIGN_OR_RETURN(float* const out, context.Output(x.rows, outputs));
-
   const int64_t element = inputs * (x.rows + kOneWeight) / std::max<int64_t>(x.rows, 1);
   const WorkSplit split(x.rows, outputs, element, kTaskMultiplyAdds, context.concurrency());
   const KernelTable& kernels = context.kernels();
@@ -54,6 +51,20 @@ absl::Status LinearF32::Compute(OpContext& context) const {
       kernels.gelu(y, y, static_cast<size_t>(columns.size()));
     }
   });
+}
+
+absl::StatusOr<LinearF32> LinearF32::Create(const NodeInfo& node) {
+  LinearF32 made{};
+  KS_ASSIGN_OR_RETURN(made.weights, LinearWeights::Create(node, 1, kAny, kAny));
+  KS_ASSIGN_OR_RETURN(const int gelu, node.Int("gelu", 0, 1));
+  made.gelu = gelu != 0;
+  return made;
+}
+
+absl::Status LinearF32::Compute(OpContext& context) const {
+  KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, kAny, weights.weight.columns));
+  KS_ASSIGN_OR_RETURN(float* const out, context.Output(x.rows, weights.weight.rows));
+  weights.Apply(context, x, gelu, out);
   return absl::OkStatus();
 }
 
@@ -93,16 +104,24 @@ absl::Status LayerNormRows::Compute(OpContext& context) const {
   return absl::OkStatus();
 }
 
-template <bool kIsTanh>
-absl::Status Activation<kIsTanh>::Compute(OpContext& context) const {
-  KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, kAny, kAny));
-  KS_ASSIGN_OR_RETURN(float* const out, context.Output(x.rows, x.columns));
-  const auto function = kIsTanh ? context.kernels().tanh : context.kernels().relu;
-  function(x.data, out, static_cast<size_t>(x.rows * x.columns));
-  return absl::OkStatus();
+absl::StatusOr<Classifier> Classifier::Create(const NodeInfo& node) {
+  Classifier made{};
+  KS_ASSIGN_OR_RETURN(made.pooler, LinearWeights::Create(node, 1, kAny, kAny));
+  KS_ASSIGN_OR_RETURN(made.classifier, LinearWeights::Create(node, 3, kAny, made.pooler.weight.rows));
+  KS_ASSIGN_OR_RETURN(const int tanh, node.Int("tanh", 0, 1));
+  made.is_tanh = tanh != 0;
+  return made;
 }
 
-template struct Activation<true>;
-template struct Activation<false>;
+absl::Status Classifier::Compute(OpContext& context) const {
+  KS_ASSIGN_OR_RETURN(const Matrix<float> x, context.Floats(0, kAny, pooler.weight.columns));
+  KS_ASSIGN_OR_RETURN(float* const logits, context.Output(x.rows, classifier.weight.rows));
+  std::vector<float> pooled(static_cast<size_t>(x.rows * pooler.weight.rows));
+  pooler.Apply(context, x, /*gelu=*/false, pooled.data());
+  const auto activate = is_tanh ? context.kernels().tanh : context.kernels().relu;
+  activate(pooled.data(), pooled.data(), pooled.size());
+  classifier.Apply(context, {pooled.data(), x.rows, pooler.weight.rows}, /*gelu=*/false, logits);
+  return absl::OkStatus();
+}
 
 }  // namespace ks

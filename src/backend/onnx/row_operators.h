@@ -6,6 +6,17 @@
 
 namespace ks {
 
+// A dense layer's weights.
+struct LinearWeights {
+  // The node's inputs `index` and the next one; `outputs` and `inputs` as NodeInfo::Floats takes them.
+  static absl::StatusOr<LinearWeights> Create(const NodeInfo& node, size_t index, int64_t outputs, int64_t inputs);
+  // x [T, K] to out [T, N].
+  void Apply(OpContext& context, const Matrix<float>& x, bool gelu, float* out) const;
+
+  Matrix<float> weight;  // [N, K]
+  const float* bias = nullptr;
+};
+
 struct LinearF32 {
   static constexpr const char* kName = "LinearF32";
   static constexpr ONNXTensorElementDataType kInputs[] = {
@@ -15,8 +26,7 @@ struct LinearF32 {
   static absl::StatusOr<LinearF32> Create(const NodeInfo& node);
   absl::Status Compute(OpContext& context) const;
 
-  Matrix<float> weight;  // [outputs, inputs]
-  const float* bias;
+  LinearWeights weights;
   bool gelu;
 };
 
@@ -37,17 +47,18 @@ struct LayerNormRows {
   bool has_residual;
 };
 
-// The pooler's activation: few rows, so on one thread.
-template <bool kIsTanh>
-struct Activation {
-  static constexpr const char* kName = kIsTanh ? "Tanh" : "Relu";
-  static constexpr ONNXTensorElementDataType kInputs[] = {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT};
-  static constexpr size_t kRequiredInputs = 1;
+struct Classifier {
+  static constexpr const char* kName = "Classifier";
+  static constexpr ONNXTensorElementDataType kInputs[] = {
+      ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+      ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT};
+  static constexpr size_t kRequiredInputs = 5;
 
-  static absl::StatusOr<Activation> Create(const NodeInfo&) { return Activation{}; }
+  static absl::StatusOr<Classifier> Create(const NodeInfo& node);
   absl::Status Compute(OpContext& context) const;
+
+  LinearWeights pooler, classifier;
+  bool is_tanh;
 };
-using Tanh = Activation<true>;
-using Relu = Activation<false>;
 
 }  // namespace ks
