@@ -66,8 +66,8 @@ class LayerRun {
         rows_(OutputRows(layer, args)),
         by_columns_(plan == LayerPlan::kColumns),
         finishes_by_columns_(FinishesByColumns(kernels, layer, args, plan, team.size())),
-        input_blocks_(args.tokens(), team.size(), MostBlockRows(kernels.isa)),
-        output_blocks_(rows_, team.size(), MostBlockRows(kernels.isa)),
+        input_blocks_(args.tokens(), team.size(), kernels.isa),
+        output_blocks_(rows_, team.size(), kernels.isa),
         keys_and_values_(Cut(layer.qkv, {width_, 3 * width_})) {
     const int heads_each = layer.heads / team.size();
     heads_apart_ = by_columns_ && layer.heads % team.size() == 0 && heads_each * head_size_ % kInt8Outputs == 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/onnx/encoder_layer_testing.h"
+#include "backend/onnx/layer_shares.h"
 #include "base/thread.h"
 #include "kernels/isa_test.h"
 
@@ -164,6 +165,28 @@ TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 64, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 64, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 768, 64, 2), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 25, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 26, 2), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx2, 384, 15, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx2, 384, 16, 2), LayerPlan::kRows);
+}
+
+TEST(Blocks, ShareOutTheRowsOfOneRound) {
+  const auto lengths = [](int rows, int members, IsaLevel isa) {
+    const Blocks blocks(rows, members, isa);
+    std::vector<int> found;
+    for (int i = 0; i < blocks.count(); ++i) found.push_back(blocks[i].size());
+    return found;
+  };
+  EXPECT_EQ(lengths(27, 2, IsaLevel::kAvx2), (std::vector{14, 13}));
+  EXPECT_EQ(lengths(27, 2, IsaLevel::kAvx512Vnni), (std::vector{14, 13}));
+  EXPECT_EQ(lengths(34, 2, IsaLevel::kAvx512Vnni), (std::vector{18, 16}));
+  EXPECT_EQ(lengths(34, 2, IsaLevel::kAvx512Amx), (std::vector{20, 14}));
+  EXPECT_EQ(lengths(34, 1, IsaLevel::kAvx512Vnni), (std::vector{34}));
+  EXPECT_EQ(lengths(130, 2, IsaLevel::kAvx2), (std::vector{36, 36, 36, 22}));
+  EXPECT_EQ(lengths(70, 1, IsaLevel::kAvx512Vnni), (std::vector{36, 34}));
+  EXPECT_EQ(lengths(130, 2, IsaLevel::kAvx512Amx), (std::vector{68, 62}));
+  EXPECT_EQ(lengths(1, 4, IsaLevel::kScalar), (std::vector{1}));
 }
 
 }  // namespace

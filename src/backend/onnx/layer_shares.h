@@ -14,6 +14,13 @@ namespace ks {
 constexpr int MostBlockRows(IsaLevel isa) { return isa == IsaLevel::kAvx512Amx ? 128 : 64; }
 inline constexpr int kBlockStep = 4;  // rows that are a whole tile on every instruction set
 
+// Rows to which members share out what is one block for each. A tile that is not whole costs less than a member that has
+// nothing to do; how much less depends on its height.
+constexpr int SharedStep(IsaLevel isa) {
+  if (isa == IsaLevel::kAvx512Amx) return kBlockStep;
+  return isa == IsaLevel::kAvx2 ? 1 : 2;
+}
+
 // Columns that all instruction sets' tiles divide.
 inline constexpr int kPanel = 3 * kInt8Outputs;
 
@@ -42,12 +49,14 @@ struct Share {
 
 inline constexpr Share kWhole = {};
 
-// Rows cut into equally long blocks of at most `most` rows, the same number of them for each member.
+// Rows cut into equally long blocks of at most MostBlockRows, the same number of them for each member.
 struct Blocks {
-  Blocks(int rows_in, int members, int most) : rows(rows_in) {
-    const int rounds = (rows + members * most - 1) / (members * most);
-    const int wanted = std::max(1, rounds * members);
-    length = ((rows + wanted - 1) / wanted + kBlockStep - 1) / kBlockStep * kBlockStep;
+  Blocks(int rows_in, int members, IsaLevel isa) : rows(rows_in) {
+    const int most = MostBlockRows(isa);
+    const int rounds = std::max(1, (rows + members * most - 1) / (members * most));
+    const int step = rounds == 1 && members > 1 ? SharedStep(isa) : kBlockStep;
+    const int wanted = rounds * members;
+    length = ((rows + wanted - 1) / wanted + step - 1) / step * step;
   }
   Range operator[](int block) const { return {block * length, std::min((block + 1) * length, rows)}; }
   int count() const { return (rows + length - 1) / length; }

@@ -14,9 +14,21 @@
 
 namespace ks {
 
-// Fewer rows for each member than this: every member would read all the weights for little work. Tiles are soon through
-// with theirs, which shows where a layer's weights are more than a second-level cache keeps from one block to the next.
-inline int LeastRowsEach(IsaLevel isa, int hidden) { return isa == IsaLevel::kAvx512Amx && hidden > 512 ? 40 : 24; }
+// Fewer rows for each member than this: every member would read all the weights for little work. What is little depends on
+// how soon a set is through with it, and on whether a second-level cache keeps a layer's weights from one block to the next.
+inline int LeastRowsEach(IsaLevel isa, int hidden) {
+  const bool is_kept = hidden <= 512;
+  switch (isa) {
+    case IsaLevel::kAvx2:
+      return is_kept ? 8 : 24;
+    case IsaLevel::kAvx512Vnni:
+      return is_kept ? 13 : 24;
+    case IsaLevel::kAvx512Amx:
+      return is_kept ? 24 : 40;
+    default:
+      return 24;
+  }
+}
 
 // Rows as a dense layer takes them; a row has as many bytes as that layer's inputs.
 struct QuantizedRows {
@@ -71,11 +83,10 @@ struct LayerWorkspace {
   LayerWorkspace(const KernelTable& kernels, std::span<const LayerWeights> layers, const LayerArgs& args,
                  LayerPlan plan, int team)
       : members(static_cast<size_t>(team)) {
-    const int most_rows = MostBlockRows(kernels.isa);
-    Sizes sizes = {.block_rows = Blocks(args.tokens(), team, most_rows).length};
+    Sizes sizes = {.block_rows = Blocks(args.tokens(), team, kernels.isa).length};
     for (const LayerWeights& layer : layers) {
       const int rows = OutputRows(layer, args);
-      sizes.block_rows = std::max(sizes.block_rows, Blocks(rows, team, most_rows).length);
+      sizes.block_rows = std::max(sizes.block_rows, Blocks(rows, team, kernels.isa).length);
       if (FinishesByColumns(kernels, layer, args, plan, team)) sizes.shared_rows = std::max(sizes.shared_rows, rows);
     }
     if (plan == LayerPlan::kColumns) sizes = {.shared_rows = args.tokens()};
