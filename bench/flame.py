@@ -30,7 +30,7 @@ STAGES = (
     ("int8 linears: epilogue, GELU, residual", r"(Int8|Amx)LinearKernel<.*>::(Waiting::)?Finish"),
     ("int8 linears: rows quantised", r"Int8RowsKernel<.*>::QuantizeRow"),
     ("int8 linears: products", r"(Int8|Amx)LinearKernel<"),
-    ("attention", r"AttentionKernel<|AttentionTasks|TransposeScaled"),
+    ("attention", r"(Attention|Heads)Kernel<|AttentionTasks|TransposeScaled"),
     ("layer norm", r"RowsKernel<.*Norm"),
     ("embeddings", r"Embeddings"),
     ("pooler and head", r"LinearKernel<|Activation<"),
