@@ -327,6 +327,38 @@ TEST_F(AdmissionTest, RefusesBeforeItTokenises) {
   ExpectRefusal(SubmitAsync(*engine_, {"\xff"}), ErrorCode::kDraining, "shutting down");
 }
 
+// Otherwise most of those who ask a full queue would be tokenised for nothing, and short texts alone get in.
+TEST_F(AdmissionTest, RefusesShortTextsBeforehandWhereALongOneHasNoRoom) {
+  Start({.max_queue_tokens = 256 * 10, .max_batch_tokens = 150, .run_tokens = 64});
+  const PendingAnswer running = OccupyWorker(64);
+  std::vector<PendingAnswer> waiting;
+  for (int tokens = 64; tokens + 60 <= 256 * 10 - 10; tokens += 60) waiting.push_back(Submit(60));
+  const int left = 256 * 10 - 64 - 60 * static_cast<int>(waiting.size());
+  ASSERT_GE(left, 10 + 3);
+  EXPECT_TRUE(engine_->Precheck(TimePoint::max()).ok());
+  waiting.push_back(Submit(left - 10));
+  EXPECT_TRUE(engine_->Precheck(TimePoint::max()).ok()) << "room for 10";
+  waiting.push_back(Submit(3));
+  ExpectError(engine_->Precheck(TimePoint::max()), ErrorCode::kQueueFull, "no room for 10 more tokens");
+  ExpectRefusal(SubmitAsync(*engine_, {"\xff"}), ErrorCode::kQueueFull, "no room for 10 more tokens");
+  ExpectRefusal(Submit(3), ErrorCode::kQueueFull, "no room for 10 more tokens");
+  gate_.Open();
+  for (const PendingAnswer& answer : waiting) EXPECT_TRUE(answer.Get().ok());
+}
+
+// A small queue is not cut by a window.
+TEST_F(AdmissionTest, FillsASmallQueueToTheLastToken) {
+  Start(kSmallQueue);
+  const PendingAnswer running = OccupyWorker(64);
+  std::vector<PendingAnswer> waiting;
+  waiting.push_back(Submit(64));
+  waiting.push_back(Submit(64));
+  waiting.push_back(Submit(8));
+  ExpectRefusal(Submit(3), ErrorCode::kQueueFull, "the queue holds 200 tokens of 200");
+  gate_.Open();
+  for (const PendingAnswer& answer : waiting) EXPECT_TRUE(answer.Get().ok());
+}
+
 TEST_F(AdmissionTest, AnswersAllThatWasAdmittedWhenItDrains) {
   Start();
   std::vector<PendingAnswer> admitted = {OccupyWorker()};

@@ -81,9 +81,10 @@ class Engine {
   // The same, blocking. Not from inside a `done`.
   absl::StatusOr<ClassifyResult> Classify(std::span<const TextInput> inputs, const ClassifyOptions& options);
 
-  // What admission would say right now to any request with this deadline, before its text is looked at: OK, kQueueFull,
-  // kDraining, or kDeadlinePassed. Costs next to nothing; for refusing before parsing and tokenising, which is counted
-  // like a refusal of Submit. max() stands for the default deadline.
+  // What admission would say right now to any request with this deadline, before its text is looked at: OK, kQueueFull
+  // (there must be room for a text as long as the window, as far as that is a 256th of the queue), kDraining, or
+  // kDeadlinePassed. Costs next to nothing; for refusing before parsing and tokenising, which is counted like a refusal of
+  // Submit. max() stands for the default deadline.
   virtual absl::Status Precheck(TimePoint deadline) const = 0;
 
   // Admits nothing from now on and waits until every admitted request is answered (not for the shadow: what waits for

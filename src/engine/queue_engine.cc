@@ -38,6 +38,7 @@ Scheduler MakeScheduler(const ServedModel& model, const EngineOptions& options) 
   }
   return Scheduler(groups,
                    {.max_queue_tokens = options.max_queue_tokens,
+                    .longest_text = model.manifest().window,
                     .least_wide_tokens = options.least_wide_tokens,
                     .least_part_tokens = options.least_part_tokens > 0 ? options.least_part_tokens : least_run_tokens});
 }
@@ -142,7 +143,7 @@ absl::StatusOr<std::shared_ptr<Request>> QueueEngine::Prepare(std::span<const Te
   request->deadline = DeadlineOf(options.deadline, start);
   {
     MutexLock lock(mutex_);
-    KS_RETURN_IF_ERROR(scheduler_.CanAdmit(group, 1, start, request->deadline));
+    KS_RETURN_IF_ERROR(scheduler_.CanAdmitAny(group, start, request->deadline));
   }
 
   const EncodeLimits limits = {.window = model_->manifest().window,
@@ -189,7 +190,7 @@ absl::Status QueueEngine::Precheck(TimePoint deadline) const {
   {
     MutexLock lock(mutex_);
     for (size_t group = 0; group < groups_.size(); ++group) {  // the request may be for any of them
-      status = scheduler_.CanAdmit(group, 1, now, DeadlineOf(deadline, now));
+      status = scheduler_.CanAdmitAny(group, now, DeadlineOf(deadline, now));
       if (status.ok()) return status;
     }
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/error.h"
 
@@ -25,12 +26,7 @@ absl::Status Scheduler::CanAdmit(size_t index, int64_t tokens, TimePoint now, Ti
   if (Expired(deadline, now)) return MakeError(ErrorCode::kDeadlinePassed, "the deadline has passed");
 
   const Group& group = groups_[index];
-  if (queue_tokens_ + tokens > limits_.max_queue_tokens) {
-    const auto drained = std::chrono::ceil<std::chrono::seconds>(group.meter.TimeFor(group.queue.tokens()));
-    return MakeQueueFull(Cat("the queue holds ", queue_tokens_, " tokens of ", limits_.max_queue_tokens,
-                             " (max-queue-tokens): no room for ", tokens, tokens == 1 ? " more" : " more tokens"),
-                         drained);
-  }
+  KS_RETURN_IF_ERROR(HasRoom(group, tokens));
   const bool is_short = LaneOf(tokens, group.queue.limits().run_tokens) == Lane::kShort;
   const int64_t ahead = is_short ? group.queue.tokens(Lane::kShort) : group.queue.tokens();
   const Duration needed = group.meter.TimeFor(ahead + tokens);
@@ -39,6 +35,20 @@ absl::Status Scheduler::CanAdmit(size_t index, int64_t tokens, TimePoint now, Ti
                                                      " ms, the queue needs ", WholeMilliseconds(needed), " ms"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Scheduler::CanAdmitAny(size_t index, TimePoint now, TimePoint deadline) const {
+  KS_RETURN_IF_ERROR(CanAdmit(index, 1, now, deadline));
+  const int64_t room = std::min<int64_t>(limits_.longest_text, limits_.max_queue_tokens / 256);
+  return room > 1 ? HasRoom(groups_[index], room) : absl::OkStatus();
+}
+
+absl::Status Scheduler::HasRoom(const Group& group, int64_t tokens) const {
+  if (queue_tokens_ + tokens <= limits_.max_queue_tokens) return absl::OkStatus();
+  const auto drained = std::chrono::ceil<std::chrono::seconds>(group.meter.TimeFor(group.queue.tokens()));
+  return MakeQueueFull(Cat("the queue holds ", queue_tokens_, " tokens of ", limits_.max_queue_tokens,
+                           " (max-queue-tokens): no room for ", tokens, tokens == 1 ? " more" : " more tokens"),
+                       drained);
 }
 
 void Scheduler::Admit(const std::shared_ptr<Request>& request, TimePoint now) {

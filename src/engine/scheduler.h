@@ -27,6 +27,7 @@ class Scheduler {
   };
   struct Limits {
     int64_t max_queue_tokens = 0;
+    int longest_text = 1;       // tokens of a sequence at most
     int least_wide_tokens = 0;  // CoresLimits
     int least_part_tokens = 0;
   };
@@ -37,6 +38,9 @@ class Scheduler {
   // kDeadlinePassed, by CodeOf. The time that it needs is a lower bound, so that nothing is refused that could be done:
   // what already runs counts as finished, and bulk requests do not stand in the way of a short one.
   absl::Status CanAdmit(size_t index, int64_t tokens, TimePoint now, TimePoint deadline) const;
+  // The same of a request whose text nobody has looked at. There must be room for any one text, as far as that is no more
+  // than a 256th of the queue: otherwise, where many ask, most would be tokenised for nothing and the short ones get in.
+  absl::Status CanAdmitAny(size_t index, TimePoint now, TimePoint deadline) const;
   // Requires CanAdmit, by the tokens of its inputs.
   void Admit(const std::shared_ptr<Request>& request, TimePoint now);
   void BeginDrain() { draining_ = true; }
@@ -88,6 +92,7 @@ class Scheduler {
     bool has_wide = false;
   };
 
+  absl::Status HasRoom(const Group& group, int64_t tokens) const;
   CoresChoice Choose(const Group& group, TimePoint now) const;
   // Into the request's timeline, where it has one.
   static void Record(const Run& run, const RunTime& time, bool ok, Request& request);
