@@ -33,7 +33,7 @@ STAGES = (
     ("attention", r"(Attention|Heads)Kernel<|AttentionTasks|TransposeScaled"),
     ("layer norm", r"RowsKernel<.*Norm"),
     ("embeddings", r"Embeddings"),
-    ("pooler and head", r"LinearKernel<|Activation<"),
+    ("pooler and head", r"LinearKernel<|Classifier::"),
     ("waiting for the other cores", r"Team::|Await"),
     ("the rest of a layer", r"EncoderLayer|LayerRun|RunLayers"),
     ("tokeniser", r"Tokenizer::|EncodeInputs"),
