@@ -19,7 +19,7 @@ static_assert(3 * kMostHidden <= kMostInt8Outputs && kMostInner <= kMostInt8Inpu
 // Four dense layers of five tensors and two norms of two.
 constexpr size_t kTensorsOfLayer = 24;
 
-// Hands out the tensors inside the node's bytes in the order of their begins; the first error stays.
+// Hands out the tensors inside the node's bytes in the order of `begins`; the first error stays.
 class Tensors {
  public:
   Tensors(const NodeInfo& node, const Matrix<uint8_t>& bytes, std::vector<int64_t> begins)
