@@ -40,7 +40,7 @@ absl::Status Scheduler::CanAdmit(size_t index, int64_t tokens, TimePoint now, Ti
 absl::Status Scheduler::CanAdmitAny(size_t index, TimePoint now, TimePoint deadline) const {
   KS_RETURN_IF_ERROR(CanAdmit(index, 1, now, deadline));
   const int64_t room = std::min<int64_t>(limits_.longest_text, limits_.max_queue_tokens / 256);
-  return room > 1 ? HasRoom(groups_[index], room) : absl::OkStatus();
+  return HasRoom(groups_[index], room);
 }
 
 absl::Status Scheduler::HasRoom(const Group& group, int64_t tokens) const {

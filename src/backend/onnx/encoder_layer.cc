@@ -10,7 +10,6 @@
 #include <cstring>
 #include <deque>
 #include <span>
-#include <vector>
 
 #include "backend/onnx/layer_shares.h"
 #include "backend/onnx/layer_workspace.h"

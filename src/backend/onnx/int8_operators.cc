@@ -30,21 +30,22 @@ Block& ThreadBlock(size_t bytes) {
   return block;
 }
 
-}  // namespace
-
-absl::StatusOr<Int8Weights> Int8Constants(const NodeInfo& node, size_t first, int outputs, int inputs) {
+// The weights [outputs, inputs] from the node's inputs behind x, each of the size that kernels/int8_linear.h says.
+absl::StatusOr<Int8Weights> Constants(const NodeInfo& node, int outputs, int inputs) {
   Int8Weights weights = {.inputs = inputs, .outputs = outputs};
   const int64_t bytes = static_cast<int64_t>(PackedInt8Bytes(outputs, inputs));
-  KS_ASSIGN_OR_RETURN(const uint8_t* const packed, node.Bytes(first, "packed", bytes));
+  KS_ASSIGN_OR_RETURN(const uint8_t* const packed, node.Bytes(1, "packed", bytes));
   if (reinterpret_cast<uintptr_t>(packed) % 64 != 0) return node.Error("packed is not on a 64-byte boundary");
   weights.packed = reinterpret_cast<const int8_t*>(packed);
   const int64_t padded = PaddedOutputs(outputs);
-  KS_ASSIGN_OR_RETURN(weights.scales, node.Floats(first + 1, "scales", padded));
-  KS_ASSIGN_OR_RETURN(weights.column_sums, node.Ints(first + 2, "column_sums", padded));
-  KS_ASSIGN_OR_RETURN(weights.bias, node.Floats(first + 3, "bias", padded));
-  KS_ASSIGN_OR_RETURN(weights.multipliers, node.Floats(first + 4, "multipliers", inputs));
+  KS_ASSIGN_OR_RETURN(weights.scales, node.Floats(2, "scales", padded));
+  KS_ASSIGN_OR_RETURN(weights.column_sums, node.Ints(3, "column_sums", padded));
+  KS_ASSIGN_OR_RETURN(weights.bias, node.Floats(4, "bias", padded));
+  KS_ASSIGN_OR_RETURN(weights.multipliers, node.Floats(5, "multipliers", inputs));
   return weights;
 }
+
+}  // namespace
 
 absl::StatusOr<Int8Linear> Int8Linear::Create(const NodeInfo& node) {
   Int8Linear made{};
@@ -52,7 +53,7 @@ absl::StatusOr<Int8Linear> Int8Linear::Create(const NodeInfo& node) {
   KS_ASSIGN_OR_RETURN(const int outputs, node.Int("outputs", 1, kMostInt8Outputs));
   KS_ASSIGN_OR_RETURN(const int gelu, node.Int("gelu", 0, 1));
   made.epilogue = gelu != 0 ? Epilogue::kGelu : Epilogue::kNone;
-  KS_ASSIGN_OR_RETURN(made.weights, Int8Constants(node, 1, outputs, inputs));
+  KS_ASSIGN_OR_RETURN(made.weights, Constants(node, outputs, inputs));
   KS_ASSIGN_OR_RETURN(const size_t given, node.InputCount());
   made.has_residual = given == std::size(kInputs);
   return made;

@@ -9,10 +9,6 @@ namespace ks {
 inline constexpr int kMostInt8Inputs = 32768;  // of kernels/int8_linear.h
 inline constexpr int kMostInt8Outputs = 1 << 24;
 
-// A dense layer's weights [outputs, inputs] from the node's inputs first, first + 1, ..: packed, scales, column_sums,
-// bias, multipliers, each of the size that kernels/int8_linear.h says.
-absl::StatusOr<Int8Weights> Int8Constants(const NodeInfo& node, size_t first, int outputs, int inputs);
-
 struct Int8Linear {
   static constexpr const char* kName = "Int8Linear";
   static constexpr ONNXTensorElementDataType kInputs[] = {

@@ -16,9 +16,6 @@ constexpr int kMostHidden = 1 << 14;
 constexpr int kMostInner = 1 << 15;
 static_assert(3 * kMostHidden <= kMostInt8Outputs && kMostInner <= kMostInt8Inputs);
 
-// Four dense layers of five tensors and two norms of two.
-constexpr size_t kTensorsOfLayer = 24;
-
 // Hands out the tensors inside the node's bytes in the order of `begins`; the first error stays.
 class Tensors {
  public:
@@ -92,14 +89,14 @@ absl::StatusOr<EncoderLayers> EncoderLayers::Create(const NodeInfo& node) {
   KS_ASSIGN_OR_RETURN(const int hidden, node.Int("hidden", 1, kMostHidden));
   KS_ASSIGN_OR_RETURN(const int inner, node.Int("inner", 1, kMostInner));
   KS_ASSIGN_OR_RETURN(const int heads, node.Int("heads", 1, hidden));
-  KS_ASSIGN_OR_RETURN(const int first_tokens, node.Int("first_tokens", 0, 1));
+  KS_ASSIGN_OR_RETURN(const int first_tokens, node.Int(kLayersNodeFirstTokens, 0, 1));
   KS_ASSIGN_OR_RETURN(const float epsilon, node.Float("epsilon"));
   if (hidden % kInt8Outputs != 0) return node.Error("hidden is ", hidden, ", expected a multiple of ", kInt8Outputs);
   if (hidden % heads != 0) return node.Error("hidden is ", hidden, ", expected a multiple of ", heads, " heads");
   KS_ASSIGN_OR_RETURN(const Matrix<uint8_t> bytes, node.ByteVector(2, "weights"));
-  KS_ASSIGN_OR_RETURN(std::vector<int64_t> begins, node.IntList("begins"));
-  if (begins.empty() || begins.size() % kTensorsOfLayer != 0) {
-    return node.Error("begins has ", begins.size(), " numbers, expected ", kTensorsOfLayer, " for each layer");
+  KS_ASSIGN_OR_RETURN(std::vector<int64_t> begins, node.IntList(kLayersNodeBegins));
+  if (begins.empty() || begins.size() % kLayersNodeTensors != 0) {
+    return node.Error("begins has ", begins.size(), " numbers, expected ", kLayersNodeTensors, " for each layer");
   }
 
   EncoderLayers made{};

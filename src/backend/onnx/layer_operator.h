@@ -6,11 +6,12 @@
 
 #include "backend/onnx/encoder_layer.h"
 #include "backend/onnx/op_context.h"
+#include "graph/layers_node.h"
 
 namespace ks {
 
 struct EncoderLayers {
-  static constexpr const char* kName = "EncoderLayers";
+  static constexpr const char* kName = kLayersNode;
   static constexpr ONNXTensorElementDataType kInputs[] = {
       ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8};
   static constexpr size_t kRequiredInputs = std::size(kInputs);
