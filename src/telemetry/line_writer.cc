@@ -63,6 +63,7 @@ LineWriter::~LineWriter() {
 }
 
 void LineWriter::Write(std::string_view line) {
+  bool is_awaited = false;
   {
     MutexLock lock(mutex_);
     if (missing_ > 0 || waiting_.size() + line.size() + 1 > options_.max_bytes) {
@@ -72,8 +73,9 @@ void LineWriter::Write(std::string_view line) {
       waiting_.append(line);
       waiting_.push_back('\n');
     }
+    is_awaited = idle_ || IsUrgent();
   }
-  changed_.NotifyOne();
+  if (is_awaited) changed_.NotifyOne();
 }
 
 int64_t LineWriter::dropped() const {
@@ -83,7 +85,10 @@ int64_t LineWriter::dropped() const {
 
 void LineWriter::Run() {
   std::string lines;
-  while (Take(lines)) WriteAll(lines);
+  while (Take(lines)) {
+    WriteAll(lines);
+    Rest();
+  }
 }
 
 bool LineWriter::Take(std::string& lines) {
@@ -91,7 +96,9 @@ bool LineWriter::Take(std::string& lines) {
   lines.clear();
   {
     MutexLock lock(mutex_);
+    idle_ = true;
     while (waiting_.empty() && missing_ == 0 && !stopping_) changed_.Wait(mutex_);
+    idle_ = false;
     if (waiting_.empty() && missing_ == 0) return false;
     lines.swap(waiting_);
     missing = std::exchange(missing_, 0);
@@ -117,6 +124,16 @@ void LineWriter::WriteAll(std::string_view lines) {
   const auto unwritten = std::count(lines.begin(), lines.end(), '\n');
   MutexLock lock(mutex_);
   dropped_ += unwritten;
+}
+
+void LineWriter::Rest() {
+  const TimePoint end = SystemClock().Now() + options_.rest;
+  MutexLock lock(mutex_);
+  while (!stopping_ && !IsUrgent()) {
+    const TimePoint now = SystemClock().Now();
+    if (now >= end) return;
+    changed_.WaitFor(mutex_, end - now);
+  }
 }
 
 bool LineWriter::OutOfTime() const {

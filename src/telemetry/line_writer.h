@@ -17,10 +17,14 @@ namespace ks {
 // A queue bounded in bytes and the thread `ks-log` that empties it. A line that does not fit is dropped and counted,
 // and so is every one after it until the thread takes the queue: what is written has its gaps in one place each, and
 // there a line of `note` tells how many are missing. Lines are written whole and in the order of the calls.
+//
+// A line goes out at once, those of the next `rest` together at its end: under load a wake-up for every line would take
+// a core from whoever computes, often in the middle of the call that logs.
 class LineWriter {
  public:
   struct Options {
     size_t max_bytes = size_t{1} << 20;                     // waiting, beside as many that are being written
+    Duration rest = std::chrono::milliseconds(10);          // after each write, unless the queue is half full
     Duration flush_limit = std::chrono::milliseconds(500);  // for the destructor, where nobody reads
   };
   // The line that stands for `dropped` missing ones, without its newline.
@@ -49,6 +53,8 @@ class LineWriter {
   bool Take(std::string& lines) KS_EXCLUDES(mutex_);
   // Gives up when the descriptor fails, or at the end of flush_limit; what is left is counted as dropped.
   void WriteAll(std::string_view lines) KS_EXCLUDES(mutex_);
+  void Rest() KS_EXCLUDES(mutex_);
+  bool IsUrgent() const KS_REQUIRES(mutex_) { return missing_ > 0 || waiting_.size() > options_.max_bytes / 2; }
   bool OutOfTime() const KS_EXCLUDES(mutex_);
 
   const int fd_;
@@ -59,6 +65,7 @@ class LineWriter {
   std::string waiting_ KS_GUARDED_BY(mutex_);
   int64_t missing_ KS_GUARDED_BY(mutex_) = 0;  // dropped since waiting_ was last taken
   int64_t dropped_ KS_GUARDED_BY(mutex_) = 0;
+  bool idle_ KS_GUARDED_BY(mutex_) = false;  // the thread waits for a line
   bool stopping_ KS_GUARDED_BY(mutex_) = false;
   TimePoint give_up_ KS_GUARDED_BY(mutex_);
   Thread thread_;  // last: it runs on all of the above

@@ -1,6 +1,7 @@
 #include "telemetry/line_writer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -56,6 +57,15 @@ class LineWriterTest : public ::testing::Test {
   std::unique_ptr<LineWriter> MakeWriter(LineWriter::Options options = {}) {
     return std::make_unique<LineWriter>(write_end_, Note, options);
   }
+  // The next `size` bytes, which the caller knows to come.
+  std::string Read(size_t size) const {
+    std::string text(size, '\0');
+    size_t filled = 0;
+    for (ssize_t got = 0; filled < size && (got = read(read_end_, text.data() + filled, size - filled)) > 0;) {
+      filled += static_cast<size_t>(got);
+    }
+    return text.substr(0, filled);
+  }
   // All that is written until the last writer is gone.
   std::string ReadToEnd() {
     std::string text;
@@ -84,9 +94,30 @@ TEST_F(LineWriterTest, WritesWholeLinesInOrderBeforeItEnds) {
 TEST_F(LineWriterTest, WritesALineWithoutWaitingForMore) {
   auto writer = MakeWriter();
   writer->Write("one");
-  char bytes[4];
-  ASSERT_EQ(read(read_end_, bytes, 4), 4);  // blocks until it is there
-  EXPECT_EQ(std::string(bytes, 4), "one\n");
+  EXPECT_EQ(Read(4), "one\n");
+}
+
+TEST_F(LineWriterTest, RestsBetweenWrites) {
+  auto writer = MakeWriter({.rest = std::chrono::hours(1)});
+  writer->Write("one");
+  EXPECT_EQ(Read(4), "one\n");
+  const pollfd nothing = {.fd = read_end_, .events = POLLIN, .revents = 0};
+  for (int i = 0; i < 3; ++i) {
+    writer->Write("more");
+    pollfd waited = nothing;
+    EXPECT_EQ(poll(&waited, 1, 5), 0);
+  }
+  writer.reset();  // ends the rest
+  EXPECT_EQ(Read(15), "more\nmore\nmore\n");
+}
+
+TEST_F(LineWriterTest, DoesNotRestOnAQueueThatFills) {
+  auto writer = MakeWriter({.max_bytes = 100, .rest = std::chrono::hours(1)});
+  writer->Write("one");
+  EXPECT_EQ(Read(4), "one\n");
+  writer->Write(std::string(49, 'x'));
+  writer->Write("y");
+  EXPECT_EQ(Read(52), std::string(49, 'x') + "\ny\n");
 }
 
 TEST_F(LineWriterTest, NeverWaitsForAPipeThatNobodyReads) {
