@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -46,7 +47,15 @@ double BootTimeSeconds() {
   return 0;
 }
 
-int CountOpenFds() {
+}  // namespace
+
+std::optional<int> OpenFdsBySize() {
+  struct stat status = {};
+  if (stat("/proc/self/fd", &status) != 0 || status.st_size == 0) return std::nullopt;
+  return static_cast<int>(status.st_size);
+}
+
+int OpenFdsByListing() {
   DIR* directory = opendir("/proc/self/fd");
   if (directory == nullptr) return 0;
   int entries = 0;
@@ -54,8 +63,6 @@ int CountOpenFds() {
   closedir(directory);
   return entries - 3;  // ".", ".." and the descriptor of this very listing
 }
-
-}  // namespace
 
 std::optional<ProcessStats> ParseProcStat(std::string_view line, double ticks_per_second, double page_bytes) {
   // The name, in parentheses, may hold spaces and parentheses: fields count from behind the last one.
@@ -81,7 +88,8 @@ ProcessStats ReadProcessStats() {
   ProcessStats stats =
       ParseProcStat(ReadWhole("/proc/self/stat"), ticks_per_second, page_bytes).value_or(ProcessStats{});
   stats.start_time_seconds += boot_time;
-  stats.open_fds = CountOpenFds();
+  const std::optional<int> open_fds = OpenFdsBySize();
+  stats.open_fds = open_fds.has_value() ? *open_fds : OpenFdsByListing();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = static_cast<double>(limit.rlim_cur);
   return stats;

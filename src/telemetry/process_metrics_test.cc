@@ -42,5 +42,13 @@ TEST(ReadProcessStats, DescribesThisProcess) {
   close(fd);
 }
 
+TEST(OpenFds, AreTheSameBothWays) {
+  const int before = OpenFdsByListing();
+  const int fd = open("/dev/null", O_RDONLY);
+  EXPECT_EQ(OpenFdsByListing(), before + 1);
+  EXPECT_EQ(OpenFdsBySize().value_or(before + 1), before + 1);  // nothing on an older kernel
+  close(fd);
+}
+
 }  // namespace
 }  // namespace ks
