@@ -1,26 +1,24 @@
-// One coroutine a connection, on a strand of the I/O threads. Beast parses heads and bodies; answers are written as two
-// buffers. Tested by server_test.cc over real sockets.
+// One coroutine a connection, on one I/O thread. Beast parses heads and bodies; answers are written as two buffers. Tested
+// by server_test.cc over real sockets.
 #include "serving/http/connection.h"
 
 #include <sys/socket.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -31,32 +29,29 @@ namespace ks {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
 using boost::system::error_code;
 using Parser = http::request_parser<http::string_body>;
 using SteadyClock = std::chrono::steady_clock;
 
 namespace {
 
-// Operations return their error beside their result; nothing throws.
-constexpr auto kAwaitTuple = asio::as_tuple(asio::use_awaitable);
-
 constexpr size_t kLongBodyBytes = 8 << 10;  // longer ones are handled on the helper thread
 // A refused request's body is read, to keep the connection, up to this.
 constexpr size_t kDiscardedBodyBytes = 64 << 10;
 constexpr size_t kLingerBytes = 16 << 20;  // read after the last answer, so that it is not lost in a reset
 constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr int kTooManyRequests = 429;
 
 }  // namespace
 
-// One client. Everything but the constructor runs on the connection's strand.
+// One client. Everything but the constructor runs on the connection's thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, ConnectionContext& shared)
+  Connection(IoSocket socket, ConnectionContext& shared)
       : shared_(shared), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
 
   // Whoever spawns this keeps the object alive to its end: a coroutine starts later than it is made.
-  asio::awaitable<void> Run() {
+  IoTask<void> Run() {
     try {
       while (co_await ServeOne()) {
       }
@@ -67,7 +62,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     shared_.connections.Remove(this);
   }
 
-  asio::awaitable<void> RefuseForLimit() {
+  IoTask<void> RefuseForLimit() {
     const HttpResponse refusal = shared_.app.Refuse({}, TooManyConnections());
     co_await End(refusal, false);
     Close();
@@ -121,15 +116,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // --- One request ---
   // False: the connection ends.
-  asio::awaitable<bool> ServeOne() {
+  IoTask<bool> ServeOne() {
     if (buffer_.size() == 0 && !co_await WaitForBytes()) co_return false;
 
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(shared_.options.max_header_bytes));
     parser.body_limit(shared_.app.options().max_body_bytes);
     SetDeadline(shared_.options.header_timeout);
-    const auto [error, read] = co_await http::async_read_header(socket_, buffer_, parser, kAwaitTuple);
-    std::ignore = read;
+    const error_code error = co_await ReadHead(parser);
     HttpRequest request = HeadOf(parser);
     if (error) co_return co_await EndAfterBadRequest(request, error, "head");
 
@@ -144,8 +138,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (ExpectsContinue(request) && !co_await SendContinue()) co_return false;
       parser.eager(true);
       while (!parser.is_done()) {
-        const auto [body_error, body_read] = co_await http::async_read_some(socket_, buffer_, parser, kAwaitTuple);
-        std::ignore = body_read;
+        const error_code body_error = co_await ReadSome(parser);
         if (body_error) co_return co_await EndAfterBadRequest(request, body_error, "body");
         // What has come counts, not what is announced: a client that announces much and sends nothing holds nothing.
         if (!share.GrowTo(parser.get().body().size())) {
@@ -164,20 +157,41 @@ class Connection : public std::enable_shared_from_this<Connection> {
       StopWatching();
       response = make();
     }
+    if (response.status == kTooManyRequests) shared_.refused.fetch_add(1, std::memory_order_relaxed);
     share.Release();  // the body went with the call: a client that is slow to read holds its answer alone
     if (!keep_alive || client_left_ || shared_.stopping) response.close = true;
     if (response.close) co_return co_await End(response, is_head);
     co_return co_await Send(response, is_head);
   }
 
+  // What has come to the parser, or else more from the client. Beast's own loops hand each step over to the executor.
+  IoTask<error_code> ReadSome(Parser& parser) {
+    if (buffer_.size() > 0) {
+      error_code error;
+      const size_t taken = parser.put(buffer_.data(), error);
+      buffer_.consume(taken);
+      if (error && error != http::error::need_more) co_return error;
+      if (!error && taken > 0) co_return error_code();
+    }
+    const auto [error, read] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kIoAwait);
+    buffer_.commit(read);
+    co_return error;
+  }
+
+  IoTask<error_code> ReadHead(Parser& parser) {
+    error_code error;
+    while (!error && !parser.is_header_done()) error = co_await ReadSome(parser);
+    co_return error;
+  }
+
   // Between requests: false when the client leaves, is silent for too long, or the server stops. The first bytes of a
   // connection must come as soon as a head must.
-  asio::awaitable<bool> WaitForBytes() {
+  IoTask<bool> WaitForBytes() {
     if (shared_.stopping) co_return false;
     SetDeadline(is_first_ ? shared_.options.header_timeout : shared_.options.idle_timeout);
     is_first_ = false;
     idle_ = true;
-    const auto [error, read] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAwaitTuple);
+    const auto [error, read] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kIoAwait);
     idle_ = false;
     buffer_.commit(read);
     co_return !error;
@@ -205,51 +219,72 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return length.has_value() && *length <= kDiscardedBodyBytes && !ExpectsContinue(request);
   }
 
-  asio::awaitable<bool> SendContinue() {
+  IoTask<bool> SendContinue() {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    const auto [error, written] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAwaitTuple);
+    const auto [error, written] = co_await asio::async_write(socket_, asio::buffer(kContinue), kIoAwait);
     std::ignore = written;
     co_return !error;
   }
 
-  // The app's answer, resumed on this strand. The app may reply on any thread, at once or later.
-  asio::awaitable<MakeHttpResponse> Ask(HttpRequest request) {
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(MakeHttpResponse)>(
-        [self = shared_from_this()](auto handler, HttpRequest asked) {
-          using Handler = decltype(handler);
-          // Emptied by the reply: what a worker keeps of it longer holds nothing of this server.
-          struct Pending {
-            std::shared_ptr<Connection> connection;
-            Handler handler;
-          };
-          auto pending = std::make_shared<Pending>(Pending{self, std::move(handler)});
-          HttpReply reply = [pending](MakeHttpResponse make) {
-            Connections& connections = pending->connection->shared_.connections;
-            connections.BeginReply();
-            {
-              const auto connection = std::move(pending->connection);
-              asio::post(connection->socket_.get_executor(),
-                         [connection, handler = std::move(pending->handler), make = std::move(make)]() mutable {
-                           std::move(handler)(std::move(make));
-                         });
-            }
-            connections.EndReply();
-          };
-          ConnectionContext& shared = self->shared_;
-          const uint64_t asking = ++self->asking_;
-          if (asked.body.size() <= kLongBodyBytes) {
-            self->Watch(asking, shared.app.Handle(std::move(asked), std::move(reply)));
-            return;
-          }
-          asio::post(shared.helper, [self, asking, asked = std::move(asked), reply = std::move(reply)]() mutable {
-            Engine::Ticket ticket = self->shared_.app.Handle(std::move(asked), std::move(reply));
-            if (ticket.expired()) return;
-            asio::post(self->socket_.get_executor(), [self, asking, ticket = std::move(ticket)]() mutable {
-              self->Watch(asking, std::move(ticket));
-            });
-          });
+  // A request that the app has. Emptied by its answer: what a worker keeps of it longer holds nothing of this server.
+  struct Pending {
+    std::shared_ptr<Connection> connection;  // until the reply
+    // Of the connection's thread alone:
+    std::optional<MakeHttpResponse> answer = {};
+    std::function<void()> resume = {};  // where the coroutine waits for it
+  };
+
+  // The app's answer. The app may reply on any thread, at once or later; what it says at once costs no way through the
+  // context.
+  IoTask<MakeHttpResponse> Ask(HttpRequest request) {
+    const auto pending = std::make_shared<Pending>(Pending{.connection = shared_from_this()});
+    HttpReply reply = [pending](MakeHttpResponse make) { Reply(pending, std::move(make)); };
+    const uint64_t asking = ++asking_;
+    if (request.body.size() <= kLongBodyBytes) {
+      Engine::Ticket ticket = shared_.app.Handle(std::move(request), std::move(reply));
+      if (!pending->answer.has_value()) Watch(asking, std::move(ticket));
+    } else {
+      asio::post(shared_.helper,
+                 [self = shared_from_this(), asking, asked = std::move(request), reply = std::move(reply)]() mutable {
+                   Engine::Ticket ticket = self->shared_.app.Handle(std::move(asked), std::move(reply));
+                   if (ticket.expired()) return;
+                   asio::post(self->socket_.get_executor(), [self, asking, ticket = std::move(ticket)]() mutable {
+                     self->Watch(asking, std::move(ticket));
+                   });
+                 });
+    }
+    if (!pending->answer.has_value()) co_await Wait(pending);
+    co_return *std::exchange(pending->answer, std::nullopt);
+  }
+
+  // No coroutine: g++ 12 destroys what a lambda within a co_await captures twice.
+  static IoTask<void> Wait(const std::shared_ptr<Pending>& pending) {
+    return asio::async_initiate<const asio::use_awaitable_t<IoExecutor>&, void()>(
+        [pending](auto handler) {
+          // Shared, since a std::function is copyable and a coroutine's handler is not.
+          const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+          pending->resume = [shared] { std::move (*shared)(); };
         },
-        asio::use_awaitable, std::move(request));
+        kAwait);
+  }
+
+  // From any thread, once.
+  static void Reply(const std::shared_ptr<Pending>& pending, MakeHttpResponse make) {
+    Connections& connections = pending->connection->shared_.connections;
+    connections.BeginReply();
+    {
+      const auto connection = std::move(pending->connection);
+      const IoExecutor executor = connection->socket_.get_executor();
+      if (executor.running_in_this_thread() && !pending->resume) {
+        pending->answer = std::move(make);
+      } else {
+        asio::post(executor, [connection, pending, make = std::move(make)]() mutable {
+          pending->answer = std::move(make);
+          if (const auto resume = std::exchange(pending->resume, nullptr)) resume();
+        });
+      }
+    }
+    connections.EndReply();
   }
 
   // --- A client that leaves before its answer ---
@@ -262,7 +297,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void WaitUntilReadable() {
     watching_ = true;
-    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this(), asking = asking_](error_code) {
+    socket_.async_wait(IoSocket::wait_read, [self = shared_from_this(), asking = asking_](error_code) {
       if (asking == self->asking_ && self->watching_) self->OnReadable();
     });
   }
@@ -284,17 +319,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   // --- Answers ---
-  asio::awaitable<bool> Send(const HttpResponse& response, bool is_head) {
+  IoTask<bool> Send(const HttpResponse& response, bool is_head) {
     SetDeadline(shared_.options.body_timeout);
     const std::string head = FormatHead(response);
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head),
                                                        is_head ? asio::const_buffer() : asio::buffer(response.body)};
-    const auto [error, written] = co_await asio::async_write(socket_, buffers, kAwaitTuple);
+    const auto [error, written] = co_await asio::async_write(socket_, buffers, kIoAwait);
     std::ignore = written;
     co_return !error;
   }
 
-  asio::awaitable<bool> End(const HttpResponse& response, bool is_head) {
+  IoTask<bool> End(const HttpResponse& response, bool is_head) {
     HttpResponse last = response;
     last.close = true;
     if (co_await Send(last, is_head)) co_await Linger();
@@ -303,20 +338,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Bytes that arrive after the socket is closed make the kernel reset the connection, and the client may lose the
   // answer: so what is on its way is read, within limits.
-  asio::awaitable<void> Linger() {
+  IoTask<void> Linger() {
     error_code error;
-    socket_.shutdown(tcp::socket::shutdown_send, error);
+    socket_.shutdown(IoSocket::shutdown_send, error);
     SetDeadline(kLinger);
     std::vector<char> discarded(kLingerReadBytes);
     for (size_t total = 0; !error && total < kLingerBytes;) {
-      const auto [read_error, read] = co_await socket_.async_read_some(asio::buffer(discarded), kAwaitTuple);
+      const auto [read_error, read] = co_await socket_.async_read_some(asio::buffer(discarded), kIoAwait);
       error = read_error;
       total += read;
     }
   }
 
   // A request that did not come to its end. `part`: "head" or "body".
-  asio::awaitable<bool> EndAfterBadRequest(const HttpRequest& request, error_code error, std::string_view part) {
+  IoTask<bool> EndAfterBadRequest(const HttpRequest& request, error_code error, std::string_view part) {
     const bool aborted = error == asio::error::operation_aborted;
     const bool is_http_error = error.category() == http::make_error_code(http::error::bad_method).category();
     if ((aborted && !timed_out_) || error == http::error::end_of_stream || error == http::error::partial_message ||
@@ -368,12 +403,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return {WireError::kBadBody, Cat("not HTTP/1.1: ", error.message()), {}, ""};
   }
 
+  static constexpr asio::use_awaitable_t<IoExecutor> kAwait = {};
   static constexpr size_t kReadBytes = 4096;
   static constexpr size_t kLingerReadBytes = 64 << 10;
 
   ConnectionContext& shared_;
-  tcp::socket socket_;
-  asio::steady_timer timer_;
+  IoSocket socket_;
+  asio::basic_waitable_timer<SteadyClock, asio::wait_traits<SteadyClock>, IoExecutor> timer_;
   boost::beast::flat_buffer buffer_;  // may hold the next requests of a pipeline
   SteadyClock::time_point deadline_;
   bool timed_out_ = false;
@@ -404,7 +440,7 @@ void Connections::EndNow() const {
   for (const auto& connection : List()) connection->EndNow();
 }
 
-void StartConnection(tcp::socket socket, ConnectionContext& context) {
+void StartConnection(IoSocket socket, ConnectionContext& context) {
   const auto executor = socket.get_executor();
   const auto connection = std::make_shared<Connection>(std::move(socket), context);
   if (context.connections.size() >= context.options.max_connections) {

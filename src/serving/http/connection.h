@@ -2,8 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdint>
 #include <memory>
 #include <unordered_set>
 #include <vector>
@@ -17,6 +22,16 @@ namespace ks {
 
 class Connection;
 
+// Each I/O thread runs a context of its own and serves the connections that were given to it alone: what belongs to one
+// connection needs no lock and no strand. The executor's type is written out because one that hides it allocates for each
+// step.
+using IoExecutor = boost::asio::io_context::executor_type;
+using IoSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
+template <typename T>
+using IoTask = boost::asio::awaitable<T, IoExecutor>;
+// Operations return their error beside their result; nothing throws.
+inline constexpr auto kIoAwait = boost::asio::as_tuple(boost::asio::use_awaitable_t<IoExecutor>());
+
 // Who is connected, and how many answers the app still owes: what Stop waits for.
 class Connections {
  public:
@@ -29,7 +44,7 @@ class Connections {
     open_.erase(connection);
     if (IsEmpty()) empty_.NotifyAll();
   }
-  // Around a reply on a thread of somebody else's, which touches the I/O threads' context.
+  // Around a reply on a thread of somebody else's, which touches an I/O thread's context.
   void BeginReply() {
     MutexLock lock(mutex_);
     ++replies_;
@@ -81,10 +96,11 @@ struct ConnectionContext {
   BodyBudget bodies;
   Connections connections{};
   std::atomic<bool> stopping{false};
+  std::atomic<uint64_t> refused{0};  // answers that say 429, ever
 };
 
-// Serves `socket` until the client or the server ends the connection, in a coroutine on the socket's executor, which
-// must be a strand. Above max_connections the client is told so instead.
-void StartConnection(boost::asio::ip::tcp::socket socket, ConnectionContext& context);
+// Serves `socket` until the client or the server ends the connection, in a coroutine on the socket's executor, whose
+// context one thread runs. Above max_connections the client is told so instead. From any thread.
+void StartConnection(IoSocket socket, ConnectionContext& context);
 
 }  // namespace ks

@@ -2,18 +2,17 @@
 #include "serving/http/server.h"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <functional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,8 +27,12 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto kAwaitTuple = asio::as_tuple(asio::use_awaitable);
+using Acceptor = asio::basic_socket_acceptor<tcp, IoExecutor>;
+using AcceptTimer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
+
 constexpr Duration kAcceptPause = std::chrono::milliseconds(50);  // when the process has no descriptor left
+constexpr Duration kRestAfterRefusals = std::chrono::milliseconds(2);
 
 absl::StatusOr<tcp::endpoint> ResolveListen(const std::string& listen, asio::io_context& context) {
   const size_t colon = listen.rfind(':');
@@ -49,7 +52,7 @@ absl::StatusOr<tcp::endpoint> ResolveListen(const std::string& listen, asio::io_
   return tcp::endpoint(found.begin()->endpoint().address(), port);
 }
 
-absl::Status OpenAcceptor(const tcp::endpoint& endpoint, std::string_view listen, tcp::acceptor& acceptor) {
+absl::Status OpenAcceptor(const tcp::endpoint& endpoint, std::string_view listen, Acceptor& acceptor) {
   error_code error;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
@@ -65,19 +68,53 @@ std::string ToString(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
+// A context and the thread that runs it until nothing is left to do there.
+class ContextThread {
+ public:
+  explicit ContextThread(std::string name) : name_(std::move(name)) {}
+
+  asio::io_context& context() { return context_; }
+  // `after_round` whenever all that was ready has been done.
+  void Start(std::function<void()> after_round) {
+    thread_ = std::make_unique<Thread>(name_, [this, after_round = std::move(after_round)] {
+      while (context_.run_one() > 0) {
+        context_.poll();
+        after_round();
+      }
+    });
+  }
+  void FinishAndJoin() {
+    guard_.reset();
+    thread_.reset();
+  }
+
+ private:
+  const std::string name_;
+  asio::io_context context_{1};  // threads that run it
+  asio::executor_work_guard<IoExecutor> guard_{context_.get_executor()};
+  std::unique_ptr<Thread> thread_;
+};
+
 struct HttpServer::Impl {
   Impl(const HttpServerOptions& server_options, App& app)
       : options(server_options),
-        context(std::max(1, options.io_threads)),
-        shared{options, app, helper_context, BodyBudget(kBodiesAtOnce * app.options().max_body_bytes)} {}
+        io(MakeIoThreads(options.io_threads)),
+        shared{options, app, helper.context(), BodyBudget(kBodiesAtOnce * app.options().max_body_bytes)} {}
 
-  asio::awaitable<void> Accept() {
-    while (!shared.stopping) {
-      auto [error, socket] = co_await acceptor.async_accept(asio::make_strand(context), kAwaitTuple);
+  static std::vector<std::unique_ptr<ContextThread>> MakeIoThreads(int count) {
+    std::vector<std::unique_ptr<ContextThread>> threads;
+    for (int i = 0; i < std::max(1, count); ++i) threads.push_back(std::make_unique<ContextThread>(Cat("ks-http-", i)));
+    return threads;
+  }
+
+  // On the first I/O thread. Connections go to the threads in turn.
+  IoTask<void> Accept() {
+    for (size_t turn = 0; !shared.stopping; turn = (turn + 1) % io.size()) {
+      auto [error, socket] = co_await acceptor.async_accept(io[turn]->context(), kIoAwait);
       if (error == asio::error::operation_aborted) co_return;
       if (error) {
         accept_pause.expires_after(kAcceptPause);
-        co_await accept_pause.async_wait(kAwaitTuple);
+        co_await accept_pause.async_wait(kIoAwait);
         continue;
       }
       error_code ignored;
@@ -86,10 +123,26 @@ struct HttpServer::Impl {
     }
   }
 
+  void Start() {
+    asio::co_spawn(io[0]->context(), Accept(), asio::detached);
+    for (const auto& thread : io) thread->Start([this, seen = uint64_t{0}]() mutable { RestAfterRefusals(seen); });
+    helper.Start([] {});
+    running = true;
+  }
+
+  // Where the queue is full, each refusal alone would take a core from the workers, and find its own memory gone from the
+  // caches: what comes during a rest is done in one go, for a third of the time each.
+  void RestAfterRefusals(uint64_t& seen) {
+    const uint64_t refused = shared.refused.load(std::memory_order_relaxed);
+    if (refused == seen) return;
+    seen = refused;
+    std::this_thread::sleep_for(kRestAfterRefusals);
+  }
+
   void Stop(Duration grace) {
-    if (threads.empty()) return;
+    if (!std::exchange(running, false)) return;
     shared.stopping = true;
-    asio::post(context, [this] {
+    asio::post(io[0]->context(), [this] {
       error_code ignored;
       acceptor.close(ignored);
       accept_pause.cancel();
@@ -99,20 +152,17 @@ struct HttpServer::Impl {
       shared.connections.EndNow();
       shared.connections.WaitUntilEmpty();
     }
-    guard.reset();
-    helper_guard.reset();
-    threads.clear();  // joins
+    for (const auto& thread : io) thread->FinishAndJoin();
+    helper.FinishAndJoin();
   }
 
   const HttpServerOptions options;
-  asio::io_context context;
-  asio::io_context helper_context{1};
-  asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
-  asio::executor_work_guard<asio::io_context::executor_type> helper_guard{helper_context.get_executor()};
+  const std::vector<std::unique_ptr<ContextThread>> io;
+  ContextThread helper{"ks-http-long"};
   ConnectionContext shared;
-  tcp::acceptor acceptor{context};
-  asio::steady_timer accept_pause{context};
-  std::vector<std::unique_ptr<Thread>> threads;
+  Acceptor acceptor{io[0]->context()};
+  AcceptTimer accept_pause{io[0]->context()};
+  bool running = false;
 };
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -125,21 +175,16 @@ void HttpServer::Stop(Duration grace) { impl_->Stop(grace); }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, App& app) {
   auto impl = std::make_unique<Impl>(options, app);
-  const absl::StatusOr<tcp::endpoint> endpoint = ResolveListen(options.listen, impl->context);
+  const absl::StatusOr<tcp::endpoint> endpoint = ResolveListen(options.listen, impl->io[0]->context());
   if (!endpoint.ok()) return endpoint.status();
   if (absl::Status status = OpenAcceptor(*endpoint, options.listen, impl->acceptor); !status.ok()) return status;
 
   std::unique_ptr<HttpServer> server(new HttpServer(std::move(impl)));
-  Impl& running = *server->impl_;
   error_code ignored;
-  const tcp::endpoint bound = running.acceptor.local_endpoint(ignored);
+  const tcp::endpoint bound = server->impl_->acceptor.local_endpoint(ignored);
   server->address_ = ToString(bound);
   server->port_ = bound.port();
-  asio::co_spawn(running.context, running.Accept(), asio::detached);
-  for (int i = 0; i < std::max(1, options.io_threads); ++i) {
-    running.threads.push_back(std::make_unique<Thread>(Cat("ks-http-", i), [&running] { running.context.run(); }));
-  }
-  running.threads.push_back(std::make_unique<Thread>("ks-http-long", [&running] { running.helper_context.run(); }));
+  server->impl_->Start();
   return server;
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "serving/testing/client.h"
@@ -162,6 +163,24 @@ TEST_F(ServerTest, KeepsTheConnectionOfARefusedRequestWithASmallBody) {
   client.Send(Cat(Head("POST /nothing", {"Content-Length: 5"}), "xxxxx", Head("GET /health/live")));
   EXPECT_THAT(client.Read(), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(client.Read(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, RestsAfterRefusalsForAFullQueueAlone) {
+  constexpr int kRequests = 50;
+  Start();
+  Client client(server_->port());
+  const auto ask = [&] {
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < kRequests; ++i) {
+      client.Send(Predict(R"({"text":"good"})"));
+      client.Read();
+    }
+    return std::chrono::steady_clock::now() - began;
+  };
+  const auto rests = kRequests / 5 * milliseconds(2);  // one may be for several
+  EXPECT_TRUE(Eventually([&] { return ask() < rests; }));  // on a busy machine, once it is less so
+  world_->engine.RefuseWith(MakeQueueFull("full", seconds(1)));
+  EXPECT_GE(ask(), rests);
 }
 
 TEST_F(ServerTest, RefusesABodyThatIsAnnouncedTooLarge) {
