@@ -163,7 +163,8 @@ TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
     EXPECT_EQ(FasterPlan(isa, 768, 128, 2), LayerPlan::kRows);
   }
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 64, 2), LayerPlan::kColumns);
-  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 64, 2), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 35, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 36, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 768, 64, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 25, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 26, 2), LayerPlan::kRows);
@@ -186,6 +187,8 @@ TEST(Blocks, ShareOutTheRowsOfOneRound) {
   EXPECT_EQ(lengths(130, 2, IsaLevel::kAvx2), (std::vector{36, 36, 36, 22}));
   EXPECT_EQ(lengths(70, 1, IsaLevel::kAvx512Vnni), (std::vector{36, 34}));
   EXPECT_EQ(lengths(130, 2, IsaLevel::kAvx512Amx), (std::vector{68, 62}));
+  EXPECT_EQ(lengths(192, 1, IsaLevel::kAvx512Amx), (std::vector{192}));
+  EXPECT_EQ(lengths(196, 1, IsaLevel::kAvx512Amx), (std::vector{100, 96}));
   EXPECT_EQ(lengths(1, 4, IsaLevel::kScalar), (std::vector{1}));
 }
 
