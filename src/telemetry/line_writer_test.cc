@@ -92,9 +92,14 @@ TEST_F(LineWriterTest, WritesWholeLinesInOrderBeforeItEnds) {
 }
 
 TEST_F(LineWriterTest, WritesALineWithoutWaitingForMore) {
-  auto writer = MakeWriter();
-  writer->Write("one");
-  EXPECT_EQ(Read(4), "one\n");
+  auto writer = MakeWriter({.rest = std::chrono::milliseconds(1)});
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the thread waits for a line
+    writer->Write("one");
+    pollfd waited = {.fd = read_end_, .events = POLLIN, .revents = 0};
+    ASSERT_EQ(poll(&waited, 1, 10'000), 1);
+    EXPECT_EQ(Read(4), "one\n");
+  }
 }
 
 TEST_F(LineWriterTest, RestsBetweenWrites) {
