@@ -174,11 +174,12 @@ TEST_F(ServerTest, RestsAfterRefusalsForAFullQueueAlone) {
     for (int i = 0; i < kRequests; ++i) {
       client.Send(Predict(R"({"text":"good"})"));
       client.Read();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));  // the server finds nothing more to do
     }
     return std::chrono::steady_clock::now() - began;
   };
-  const auto rests = kRequests / 5 * milliseconds(2);  // one may be for several
-  EXPECT_TRUE(Eventually([&] { return ask() < rests; }));  // on a busy machine, once it is less so
+  const auto rests = kRequests / 2 * milliseconds(2);  // on a busy machine one may be for several
+  EXPECT_TRUE(Eventually([&] { return ask() < rests; }));
   world_->engine.RefuseWith(MakeQueueFull("full", seconds(1)));
   EXPECT_GE(ask(), rests);
 }
