@@ -143,6 +143,22 @@ TEST_F(ServerTest, ReadsABodyInChunks) {
   EXPECT_THAT(client.Read(), HasSubstr("POSITIVE"));
 }
 
+TEST_F(ServerTest, AnswersTheSameWhereverTheBytesPart) {
+  Start();
+  Client client(server_->port());
+  const std::string requests =
+      Cat(Predict(R"({"text":"good"})"), Head("POST /predict", {"Transfer-Encoding: chunked"}),
+          "8\r\n{\"text\":\r\n6;x=y\r\n\"good\"\r\n1\r\n}\r\n0\r\n\r\n", Head("GET /health/live"));
+  for (size_t first = 1; first < requests.size(); ++first) {
+    client.Send(requests.substr(0, first));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));  // until the server has read that much
+    client.Send(requests.substr(first));
+    ASSERT_THAT(client.Read(), HasSubstr("POSITIVE")) << first;
+    ASSERT_THAT(client.Read(), HasSubstr("POSITIVE")) << first;
+    ASSERT_THAT(client.Read(), HasSubstr("live")) << first;
+  }
+}
+
 TEST_F(ServerTest, AsksForTheBodyOfAnExpectingClient) {
   Start({}, {.api_key = "key"});
   Client client(server_->port());
