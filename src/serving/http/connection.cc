@@ -6,7 +6,6 @@
 
 #include <array>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -409,7 +408,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ConnectionContext& shared_;
   IoSocket socket_;
-  asio::basic_waitable_timer<SteadyClock, asio::wait_traits<SteadyClock>, IoExecutor> timer_;
+  IoTimer timer_;
   boost::beast::flat_buffer buffer_;  // may hold the next requests of a pipeline
   SteadyClock::time_point deadline_;
   bool timed_out_ = false;

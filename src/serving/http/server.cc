@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -28,8 +27,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 using Acceptor = asio::basic_socket_acceptor<tcp, IoExecutor>;
-using AcceptTimer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
 constexpr Duration kAcceptPause = std::chrono::milliseconds(50);  // when the process has no descriptor left
 constexpr Duration kRestAfterRefusals = std::chrono::milliseconds(2);
@@ -161,7 +158,7 @@ struct HttpServer::Impl {
   ContextThread helper{"ks-http-long"};
   ConnectionContext shared;
   Acceptor acceptor{io[0]->context()};
-  AcceptTimer accept_pause{io[0]->context()};
+  IoTimer accept_pause{io[0]->context()};
   bool running = false;
 };
 
