@@ -57,6 +57,10 @@ class LineWriterTest : public ::testing::Test {
   std::unique_ptr<LineWriter> MakeWriter(LineWriter::Options options = {}) {
     return std::make_unique<LineWriter>(write_end_, Note, options);
   }
+  bool HasBytesWithin(int milliseconds) const {
+    pollfd waited = {.fd = read_end_, .events = POLLIN, .revents = 0};
+    return poll(&waited, 1, milliseconds) == 1;
+  }
   // The next `size` bytes, which the caller knows to come.
   std::string Read(size_t size) const {
     std::string text(size, '\0');
@@ -92,12 +96,11 @@ TEST_F(LineWriterTest, WritesWholeLinesInOrderBeforeItEnds) {
 }
 
 TEST_F(LineWriterTest, WritesALineWithoutWaitingForMore) {
-  auto writer = MakeWriter({.rest = std::chrono::milliseconds(1)});
+  auto writer = MakeWriter();
   for (int i = 0; i < 3; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the thread waits for a line
     writer->Write("one");
-    pollfd waited = {.fd = read_end_, .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&waited, 1, 10'000), 1);
+    ASSERT_TRUE(HasBytesWithin(10'000));
     EXPECT_EQ(Read(4), "one\n");
   }
 }
@@ -106,11 +109,9 @@ TEST_F(LineWriterTest, RestsBetweenWrites) {
   auto writer = MakeWriter({.rest = std::chrono::hours(1)});
   writer->Write("one");
   EXPECT_EQ(Read(4), "one\n");
-  const pollfd nothing = {.fd = read_end_, .events = POLLIN, .revents = 0};
   for (int i = 0; i < 3; ++i) {
     writer->Write("more");
-    pollfd waited = nothing;
-    EXPECT_EQ(poll(&waited, 1, 5), 0);
+    EXPECT_FALSE(HasBytesWithin(5));
   }
   writer.reset();  // ends the rest
   EXPECT_EQ(Read(15), "more\nmore\nmore\n");

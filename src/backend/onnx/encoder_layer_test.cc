@@ -165,6 +165,7 @@ TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 64, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 35, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 36, 2), LayerPlan::kRows);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 64, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 768, 64, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 25, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Vnni, 384, 26, 2), LayerPlan::kRows);
