@@ -39,7 +39,6 @@ constexpr size_t kLongBodyBytes = 8 << 10;  // longer ones are handled on the he
 constexpr size_t kDiscardedBodyBytes = 64 << 10;
 constexpr size_t kLingerBytes = 16 << 20;  // read after the last answer, so that it is not lost in a reset
 constexpr Duration kLinger = std::chrono::seconds(2);
-constexpr int kTooManyRequests = 429;
 
 }  // namespace
 
@@ -156,7 +155,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
       StopWatching();
       response = make();
     }
-    if (response.status == kTooManyRequests) shared_.refused.fetch_add(1, std::memory_order_relaxed);
+    if (response.status == RowOf(WireError::kQueueFull).http_status) {
+      shared_.refused.fetch_add(1, std::memory_order_relaxed);
+    }
     share.Release();  // the body went with the call: a client that is slow to read holds its answer alone
     if (!keep_alive || client_left_ || shared_.stopping) response.close = true;
     if (response.close) co_return co_await End(response, is_head);

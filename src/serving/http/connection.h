@@ -100,7 +100,7 @@ struct ConnectionContext {
   BodyBudget bodies;
   Connections connections{};
   std::atomic<bool> stopping{false};
-  std::atomic<uint64_t> refused{0};  // answers that say 429, ever
+  std::atomic<uint64_t> refused{0};  // answers that the queue is full, ever
 };
 
 // Serves `socket` until the client or the server ends the connection, in a coroutine on the socket's executor, whose

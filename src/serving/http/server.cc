@@ -63,8 +63,6 @@ std::string ToString(const tcp::endpoint& endpoint) {
   return endpoint.address().is_v6() ? Cat("[", address, "]:", endpoint.port()) : Cat(address, ":", endpoint.port());
 }
 
-}  // namespace
-
 // A context and the thread that runs it until nothing is left to do there.
 class ContextThread {
  public:
@@ -91,6 +89,8 @@ class ContextThread {
   asio::executor_work_guard<IoExecutor> guard_{context_.get_executor()};
   std::unique_ptr<Thread> thread_;
 };
+
+}  // namespace
 
 struct HttpServer::Impl {
   Impl(const HttpServerOptions& server_options, App& app)
@@ -128,7 +128,7 @@ struct HttpServer::Impl {
   }
 
   // Where the queue is full, each refusal alone would take a core from the workers, and find its own memory gone from the
-  // caches: what comes during a rest is done in one go, for a third of the time each.
+  // caches: what comes during a rest is done in one go, for two thirds of the time each.
   void RestAfterRefusals(uint64_t& seen) {
     const uint64_t refused = shared.refused.load(std::memory_order_relaxed);
     if (refused == seen) return;
