@@ -5,6 +5,7 @@
 //   std::move(json).Take();   // {"label":"POSITIVE","score":0.5}
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace ks {
 // the same bits (std::to_chars); NaN and infinities, which JSON lacks, become null.
 class JsonWriter {
  public:
+  JsonWriter() { text_.reserve(kUsualBytes); }
   JsonWriter& BeginObject() { return Open('{'); }
   JsonWriter& EndObject() { return Close('}'); }
   JsonWriter& BeginArray() { return Open('['); }
@@ -40,6 +42,7 @@ class JsonWriter {
   JsonWriter& Close(char bracket);
   void Separate();
 
+  static constexpr size_t kUsualBytes = 512;  // of an answer: it need not grow on the way
   std::string text_;
   bool comma_ = false;  // the next value or key follows another
 };

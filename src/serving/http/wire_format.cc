@@ -6,6 +6,8 @@
 namespace ks {
 namespace {
 
+constexpr size_t kUsualHeadBytes = 384;
+
 void AppendHeader(std::string_view name, std::string_view value, std::string& head) {
   head += name;
   head += ": ";
@@ -55,7 +57,9 @@ std::string_view ReasonPhrase(int status) {
 }
 
 std::string FormatHead(const HttpResponse& response) {
-  std::string head = Cat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
+  std::string head;
+  head.reserve(kUsualHeadBytes);
+  head += Cat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
   AppendHeader("Content-Type", response.content_type, head);
   AppendHeader("Content-Length", Cat(response.body.size()), head);
   for (const HttpHeader& header : response.headers) AppendHeader(header.name, header.value, head);
