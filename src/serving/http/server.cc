@@ -29,7 +29,7 @@ using boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<tcp, IoExecutor>;
 
 constexpr Duration kAcceptPause = std::chrono::milliseconds(50);  // when the process has no descriptor left
-constexpr Duration kRestAfterRefusals = std::chrono::milliseconds(2);
+constexpr Duration kRestAfterRefusals = std::chrono::milliseconds(5);
 
 absl::StatusOr<tcp::endpoint> ResolveListen(const std::string& listen, asio::io_context& context) {
   const size_t colon = listen.rfind(':');
