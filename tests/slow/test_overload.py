@@ -1,5 +1,6 @@
 """The whole server under load: the same bits for everyone, and ten times more work than it can do."""
 
+import itertools
 import json
 import lzma
 import os
@@ -22,6 +23,7 @@ SHARED = pathlib.Path(os.environ["KS_SHARED"])
 LOAD = os.environ["KS_LOAD"]
 CORES = len(os.sched_getaffinity(0))
 CONNECTIONS = 64
+QUEUE_LIMIT = 131072  # --max-queue-tokens, the default
 
 
 def read_texts(path):
@@ -119,6 +121,17 @@ def run_load(server, bodies, **options):
     return result, Cpu(usage.ru_utime + usage.ru_stime + time.process_time() - mine, seconds)
 
 
+def share_left(cpu):
+    return 1 - cpu.load / cpu.seconds / CORES
+
+
+def measure_maximum(server, bodies):
+    """Texts a second with 64 connections that always ask, and the share of the cores that their generator left."""
+    result, cpu = run_load(server, bodies, connections=64, seconds=8, warm_up=2)
+    assert not result["errors"]
+    return result["requests_per_second"], share_left(cpu)
+
+
 class Probe:
     """Asks one path all the time on a connection of its own."""
 
@@ -141,50 +154,74 @@ class Probe:
         self._stop.set()
         self._thread.join(60)
 
+
+def percentile_99(times):
+    return sorted(times)[int(0.99 * (len(times) - 1))]
+
+
+PROBED = ("/health/live", "/health/ready", "/metrics")
+
+
+class Overload:
+    """One load in rounds of 10 ms: a generator that wakes thousands of times a second takes more from the workers than its
+    own CPU time."""
+
+    def __init__(self, server, bodies, rate):
+        probes = [Probe(server, path) for path in PROBED]
+        runs, seconds = (server.metric(f"ml_inference_duration_seconds_{name}") for name in ("count", "sum"))
+        self.load, cpu = run_load(server, bodies, connections=1500, seconds=10, warm_up=5, rate=rate, round_ms=10)
+        self.left = share_left(cpu)
+        self.run_ms = 1000 * (server.metric("ml_inference_duration_seconds_sum") - seconds) / (
+            server.metric("ml_inference_duration_seconds_count") - runs)
+        for probe in probes:
+            probe.stop()
+        self.probes = probes
+
     @property
-    def p99(self):
-        return sorted(self.times)[int(0.99 * (len(self.times) - 1))]
+    def goodput(self):
+        return self.load["ok"]["per_second"]
+
+    def expected(self, before, after):
+        """Of the maximum before and after, what this generator left."""
+        best, left = map(statistics.mean, zip(before, after, strict=True))
+        return best * self.left / left
+
+    def longest_wait_ms(self, tokens_a_text):
+        return 1.2 * 1000 * QUEUE_LIMIT / (self.goodput * tokens_a_text) + self.run_ms
 
 
 def test_ten_times_more_work_than_it_can_do():
     texts = read_texts("imdb/test.tsv.xz")[:2000]
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most_files, 8192), most_files))  # of the programs below, too
-    limit = 131072  # max-queue-tokens, the default
+    maxima, overs = [], []
     with tempfile.TemporaryDirectory() as folder, support.Server(
             "--log-level", "error", "--default-deadline", "100s") as server:  # the queue is what refuses
         bodies = pathlib.Path(folder, "bodies")
         bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-        most, most_cpu = run_load(server, bodies, connections=64, seconds=8, warm_up=2)
+        maxima.append(measure_maximum(server, bodies))
         tokens_a_text = server.metric("ml_tokens_total") / server.metric("ml_predictions_total")
-        assert not most["errors"]
-        rate = 10 * most["requests_per_second"]
-        probes = [Probe(server, path) for path in ("/health/live", "/health/ready", "/metrics")]
-        runs = [server.metric(f"ml_inference_duration_seconds_{name}") for name in ("count", "sum")]
-        over, over_cpu = run_load(server, bodies, connections=1500, seconds=15, warm_up=5, rate=rate)
-        runs = [server.metric(f"ml_inference_duration_seconds_{name}") - was
-                for name, was in zip(("count", "sum"), runs, strict=True)]
-        for probe in probes:
-            probe.stop()
+        for _ in range(3):  # in turn, since a machine that others use changes from second to second
+            overs.append(Overload(server, bodies, 10 * maxima[0][0]))
+            maxima.append(measure_maximum(server, bodies))
         assert server.get("/health/live").status == 200
 
-    goodput, best = over["ok"]["per_second"], most["requests_per_second"]
-    left, left_at_best = (1 - cpu.load / cpu.seconds / CORES for cpu in (over_cpu, most_cpu))
-    expected = best * left / left_at_best
-    drain = goodput * tokens_a_text
-    one_run = 1000 * runs[1] / runs[0]
-    bound = 1.2 * 1000 * limit / drain + one_run
-    print(f"{CORES} cores: at most {best:.0f} texts/s of {tokens_a_text:.0f} tokens, the load generator takes "
-          f"{1 - left_at_best:.1%} of the CPU")
-    print(f"10 x overload ({rate:.0f} a second asked, {over['requests_per_second']:.0f} answered, {over['statuses']}): goodput "
-          f"{goodput:.0f} texts/s, {goodput / expected:.1%} of what the generator's {1 - left:.1%} leave ({expected:.0f})")
-    print(f"admitted: p50 {over['ok']['p50_ms']:.0f} ms, p99 {over['ok']['p99_ms']:.0f} ms, bound {bound:.0f} ms "
-          f"(queue {limit} tokens, drained at {drain:.0f} a second, one run {one_run:.1f} ms)")
-    for probe in probes:
-        print(f"{probe.path}: {len(probe.times)} asked, median {statistics.median(probe.times):.1f} ms, p99 {probe.p99:.1f} ms")
-    assert set(over["statuses"]) <= {"429"}, "and nothing else"
-    assert goodput >= 0.9 * expected
-    assert over["ok"]["p99_ms"] <= bound
-    for probe in probes:
-        assert probe.statuses == {200}, f"{probe.path}: a full queue stays ready"
-        assert probe.p99 < 100, probe.path
+    expected = [over.expected(*pair) for over, pair in zip(overs, itertools.pairwise(maxima), strict=True)]
+    reached = sum(over.goodput for over in overs) / sum(expected)
+    probes = {path: [over.probes[i] for over in overs] for i, path in enumerate(PROBED)}
+    p99 = {path: percentile_99([t for probe in of for t in probe.times]) for path, of in probes.items()}
+    print(f"{CORES} cores: at most {', '.join(f'{best:.0f}' for best, _ in maxima)} texts/s of {tokens_a_text:.0f} tokens, the "
+          f"load generator takes {1 - statistics.mean(left for _, left in maxima):.1%} of the CPU")
+    for over, most in zip(overs, expected, strict=True):
+        print(f"10 x overload ({over.load['requests_per_second']:.0f} a second answered, {over.load['statuses']}): goodput "
+              f"{over.goodput:.0f} texts/s, {over.goodput / most:.1%} of what the generator's {1 - over.left:.1%} leave "
+              f"({most:.0f}); admitted: p50 {over.load['ok']['p50_ms']:.0f} ms, p99 {over.load['ok']['p99_ms']:.0f} ms, bound "
+              f"{over.longest_wait_ms(tokens_a_text):.0f} ms (one run {over.run_ms:.1f} ms)")
+    print(f"goodput of all {reached:.1%}; p99 {', '.join(f'{path} {ms:.1f} ms' for path, ms in p99.items())}")
+    for over in overs:
+        assert set(over.load["statuses"]) <= {"429"}, "and nothing else"
+        assert over.load["ok"]["p99_ms"] <= over.longest_wait_ms(tokens_a_text)
+    assert reached >= 0.9
+    for path, of in probes.items():
+        assert all(probe.statuses == {200} for probe in of), f"{path}: a full queue stays ready"
+        assert p99[path] < 100, path
