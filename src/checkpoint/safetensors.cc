@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kPrefixBytes = 8;
 constexpr size_t kAlignment = 64;
+constexpr size_t kPageBytes = 4096;  // the cores' prefetchers end at its boundaries, and work by its parts
 constexpr std::string_view kMetadataKey = "__metadata__";
 
 // Bytes of a tensor; nullopt where the product overflows or does not end at a whole byte.
@@ -177,8 +178,12 @@ SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors, cons
   for (size_t i = 0; i < tensors.size(); ++i) {
     plan.places.push_back({i, 0, BytesOf(tensors[i].dtype, tensors[i].shape).value_or(0)});
   }
-  std::stable_partition(plan.places.begin(), plan.places.end(),
-                        [](const TensorPlace& place) { return place.bytes % kAlignment == 0; });
+  const auto first_with = [&plan](size_t boundary) {
+    std::stable_partition(plan.places.begin(), plan.places.end(),
+                          [boundary](const TensorPlace& place) { return place.bytes % boundary == 0; });
+  };
+  first_with(kAlignment);
+  first_with(kPageBytes);
 
   JsonWriter json;
   json.BeginObject();
@@ -199,7 +204,7 @@ SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors, cons
   }
   std::string header = std::move(json.EndObject()).Take();
   // Spaces after the JSON are part of the format, meant for this.
-  const size_t data_begin = (kPrefixBytes + header.size() + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t data_begin = (kPrefixBytes + header.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
   header.resize(data_begin - kPrefixBytes, ' ');
 
   const uint64_t header_bytes = header.size();

@@ -53,9 +53,9 @@ struct SafetensorsPlan {
   uint64_t file_bytes = 0;
 };
 
-// Plans a file for `tensors`, whose names are unique. Every tensor begins at a multiple of 64 bytes as long as the
-// sizes allow it: the data does, and tensors of other sizes than multiples of 64 go last (the format has no gaps).
-// Otherwise the order stays, so that the same list gives the same bytes.
+// Plans a file for `tensors`, whose names are unique. Those of whole pages of 4096 bytes go first and begin on a page,
+// where the data does; the others begin at a multiple of 64 bytes as long as the sizes allow it, since other sizes than
+// multiples of 64 go last (the format has no gaps). Otherwise the order stays, so that the same list gives the same bytes.
 SafetensorsPlan PlanSafetensors(std::span<const TensorDescription> tensors, const SafetensorsMetadata& metadata = {});
 
 }  // namespace ks

@@ -113,6 +113,20 @@ TEST(ReadSafetensors, FailsOnHeadersThatAreNotTheFormats) {
               HasSubstr("twice"));
 }
 
+TEST(PlanSafetensors, PutsWholePagesOnPages) {
+  const std::vector<TensorDescription> tensors = {{"bias", DType::kF32, {16}},
+                                                  {"first", DType::kU8, {8192}},
+                                                  {"odd", DType::kF32, {3}},
+                                                  {"second", DType::kF16, {2048}}};
+  const SafetensorsPlan plan = PlanSafetensors(tensors);
+  std::vector<size_t> order;
+  for (const TensorPlace& place : plan.places) order.push_back(place.index);
+  EXPECT_EQ(order, (std::vector<size_t>{1, 3, 0, 2}));
+  EXPECT_EQ(plan.header.size() % 4096, 0u);
+  EXPECT_EQ(plan.places[0].file_offset, plan.header.size());
+  EXPECT_EQ(plan.places[1].file_offset, plan.header.size() + 8192);
+}
+
 TEST(PlanSafetensors, ReadsBackWithAlignedTensors) {
   const std::vector<TensorDescription> tensors = {
       {"odd", DType::kF32, {3}}, {"big", DType::kF32, {16, 4}}, {"half", DType::kF16, {32}}};
