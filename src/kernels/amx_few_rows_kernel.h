@@ -2,8 +2,9 @@
 //
 // So few rows take hardly longer than their weights take to come from the last-level cache. All row tiles meet a tile of
 // weights at once, so that weights are read in the order in which they lie, a kilobyte a step, and only once. What comes
-// next is asked for, but only half of it: the core's own prefetcher brings the rest, and the two together are faster than
-// either. As in amx_linear_kernel.h the sums before are finished beside the products.
+// next is asked for, but only the first half of each tile, two tiles ahead and into the first level: the core's own
+// prefetcher brings the rest, and the two together are faster than either, where tiles lie on boundaries of 1024 bytes as
+// in packages (checkpoint/safetensors.h). As in amx_linear_kernel.h the sums before are finished beside the products.
 #pragma once
 
 #include "kernels/amx_parts.h"
@@ -56,7 +57,7 @@ struct AmxFewRowsKernel : private AmxParts<L> {
   static constexpr int kMostRows = 4 * kTileRows;
   static constexpr long kMostRowBytes = 32 << 10;
   static constexpr long kMostWeightBytes = 768 << 10;
-  static constexpr long kAhead = 6 << 10;  // bytes between what is multiplied and what is asked for
+  static constexpr long kAhead = 2 << 10;  // bytes between what is multiplied and what is asked for
   static constexpr int kAskedLines = 8;    // of the 16 of a step
 
   static int Tiled(int rows) { return Padded(rows, kTileRows); }
@@ -110,7 +111,7 @@ struct AmxFewRowsKernel : private AmxParts<L> {
       tiles.template LoadWeights<0>(w + k * kLanes);
       Dots<0, R>(a, k, tiles);
       const char* const ahead = reinterpret_cast<const char*>(w) + k * kLanes + kAhead;
-      for (int line = 0; line < kAskedLines; ++line) __builtin_prefetch(ahead + line * kLine, 0, 2);
+      for (int line = 0; line < kAskedLines; ++line) __builtin_prefetch(ahead + line * kLine, 0, 3);
       due += waiting.pieces;
       for (; due >= steps; due -= steps) waiting.Finish(a);
     }
