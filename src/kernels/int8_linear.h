@@ -71,6 +71,10 @@ constexpr size_t PackedInt8Bytes(int outputs, int inputs) {
 // Packs w int8 [outputs, inputs] into `packed` [PackedInt8Bytes] and writes its column sums [PaddedOutputs].
 void PackInt8Weights(const int8_t* w, int outputs, int inputs, int8_t* packed, int32_t* column_sums);
 
+// How many floats apart rows of results should begin: a cache line more than they take. The widths of encoders are
+// multiples of 512 bytes, and rows that far apart share a few sets of the first-level cache.
+constexpr size_t SpreadStride(int outputs) { return static_cast<size_t>(PaddedOutputs(outputs) + kInt8Outputs); }
+
 // What a kernel does to its sums before it writes them: nothing, or coarse_gelu (dispatch.h).
 enum class Epilogue : uint8_t { kNone, kGelu };
 

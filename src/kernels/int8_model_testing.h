@@ -78,7 +78,7 @@ class Int8Model {
     multipliers_ = floats(static_cast<size_t>(widest));
     scales_ = random.Floats(static_cast<size_t>(widest), 0.01f);
     bias_ = random.Floats(static_cast<size_t>(widest));
-    out_.resize(static_cast<size_t>(kMostRows) * widest);
+    out_.resize(kMostRows * SpreadStride(widest));
     int8_t* packed = weights_.data();
     std::vector<int8_t> w(static_cast<size_t>(widest) * width);
     for (int layer = 0; layer < kLayers; ++layer) {
@@ -141,7 +141,7 @@ class Int8Model {
                         .outputs = shapes_[i].outputs},
             .epilogue = epilogue,
             .out = out_.data(),
-            .out_stride = static_cast<size_t>(shapes_[i].outputs),
+            .out_stride = OutStride(i),
             .rows = rows};
   }
 
@@ -153,7 +153,8 @@ class Int8Model {
       const auto compute = [&](const KernelTable& table) {
         Quantize(table, i, rows);
         table.int8_linear(Args(kLayers - 1, i, rows, epilogue));
-        return std::vector<float>(out_.begin(), out_.begin() + static_cast<ptrdiff_t>(rows) * shapes_[i].outputs);
+        return std::vector<float>(out_.begin(),
+                                  out_.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(rows) * OutStride(i)));
       };
       const std::vector<float> expected = compute(Kernels(IsaLevel::kScalar));
       if (DifferentBits(compute(kernels), expected) != 0) return false;
@@ -162,6 +163,12 @@ class Int8Model {
   }
 
  private:
+  // As in a layer (backend/onnx/encoder_layer.cc).
+  size_t OutStride(int i) const {
+    const int outputs = shapes_[i].outputs;
+    return outputs > shapes_[1].outputs ? SpreadStride(outputs) : static_cast<size_t>(outputs);
+  }
+
   struct Matrix {
     const int8_t* packed;
     std::vector<int32_t> column_sums;

@@ -154,7 +154,8 @@ class LayerRun {
 
   // `bytes` begins with the first of the rows; first tokens are also gathered where they are wanted alone.
   void QuantizeInput(Range rows, const QuantizedRows& bytes) {
-    Quantize(args_.x + static_cast<size_t>(rows.begin) * width_, layer_.qkv, bytes, {0, rows.size()});
+    const size_t width = static_cast<size_t>(width_);
+    Quantize(args_.x + rows.begin * width, width, layer_.qkv, bytes, {0, rows.size()});
     if (!layer_.first_tokens) return;
     const Range firsts = FirstsIn(rows);
     for (int i = firsts.begin; i < firsts.end; ++i) {
@@ -181,8 +182,7 @@ class LayerRun {
 
   // Columns of [keys, values] to block.inner.
   void ProjectKeysAndValues(const LayerBlock& block, int rows, Range columns) {
-    Dense(block.bytes, rows, keys_and_values_, columns,
-          {.out = block.inner, .stride = 2 * static_cast<size_t>(width_)});
+    Dense(block.bytes, rows, keys_and_values_, columns, {.out = block.inner, .stride = SpreadStride(2 * width_)});
   }
 
   // Some heads' keys and values from block.inner, which begins with the first of the rows.
@@ -195,7 +195,7 @@ class LayerRun {
   void QuantizeHeads(const float* x, const QuantizedHeads& to, Range rows, Range heads) {
     const size_t tokens = static_cast<size_t>(args_.tokens());
     kernels_.quantize_heads({.x = x,
-                             .x_stride = 2 * static_cast<size_t>(width_),
+                             .x_stride = SpreadStride(2 * width_),
                              .q = to.q + heads.begin * HeadBytesEach() + rows.begin * HeadRowBytes(head_size_),
                              .head_bytes = HeadBytesEach(),
                              .scales = to.scales + heads.begin * tokens + rows.begin,
@@ -286,7 +286,7 @@ class LayerRun {
     }
     float* const out = args_.out + rows.begin * width;
 
-    Quantize(block.context, layer_.attention_output, block.bytes, mine);
+    Quantize(block.context, width, layer_.attention_output, block.bytes, mine);
     Meet(share, soon);
     Dense(block.bytes, count, layer_.attention_output, share.Columns(width_),
           {.out = block.hidden, .stride = width, .residual = residual});
@@ -295,14 +295,14 @@ class LayerRun {
     for (int row = mine.begin; row < mine.end; row += kNormRows) {
       const Range some = {row, std::min(row + kNormRows, mine.end)};
       Norm(block.hidden, layer_.attention_norm, some);
-      Quantize(block.hidden, layer_.ffn_in, block.bytes, some);
+      Quantize(block.hidden, width, layer_.ffn_in, block.bytes, some);
     }
     Meet(share, soon);
     Dense(block.bytes, count, layer_.ffn_in, share.Columns(layer_.inner()),
-          {.out = block.inner, .stride = static_cast<size_t>(layer_.inner()), .epilogue = Epilogue::kGelu});
+          {.out = block.inner, .stride = SpreadStride(layer_.inner()), .epilogue = Epilogue::kGelu});
     soon = SoonRead(layer_.ffn_out, share.Columns(width_));
     Meet(share, soon);
-    Quantize(block.inner, layer_.ffn_out, block.bytes, mine);
+    Quantize(block.inner, SpreadStride(layer_.inner()), layer_.ffn_out, block.bytes, mine);
     Meet(share, soon);
     Dense(block.bytes, count, layer_.ffn_out, share.Columns(width_),
           {.out = out, .stride = width, .residual = block.hidden});
@@ -313,11 +313,11 @@ class LayerRun {
 
   // --- The kernels, over rows of arrays that begin with row 0 ---
 
-  void Quantize(const float* x, const Int8Weights& weights, const QuantizedRows& bytes, Range rows) {
+  void Quantize(const float* x, size_t x_stride, const Int8Weights& weights, const QuantizedRows& bytes, Range rows) {
     const size_t stride = static_cast<size_t>(PaddedInputs(weights.inputs));
     const QuantizedRows to = bytes.From(rows.begin, stride);
-    kernels_.quantize_rows({.x = x + rows.begin * static_cast<size_t>(weights.inputs),
-                            .x_stride = static_cast<size_t>(weights.inputs),
+    kernels_.quantize_rows({.x = x + rows.begin * x_stride,
+                            .x_stride = x_stride,
                             .multipliers = weights.multipliers,
                             .q = to.q,
                             .q_stride = stride,

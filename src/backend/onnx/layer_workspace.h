@@ -49,7 +49,7 @@ struct QuantizedHeads {
 struct LayerBlock {
   float* context = nullptr;  // [rows, H]
   float* hidden = nullptr;   // [rows, H]
-  float* inner = nullptr;    // [rows, F], and before attention keys and values [rows, 2H]
+  float* inner = nullptr;    // [rows, F], and before attention keys and values [rows, 2H]; rows SpreadStride apart
   QuantizedRows bytes;       // of whichever layer comes next
 };
 
@@ -112,7 +112,8 @@ struct LayerWorkspace {
       return {carver.Take<uint8_t>(rows * PaddedInputs(inputs)), carver.Take<float>(rows), carver.Take<int32_t>(rows)};
     };
     const auto block = [&](size_t rows) -> LayerBlock {
-      return {floats(rows, width), floats(rows, width), floats(rows, std::max(layer.inner(), 2 * width)),
+      return {floats(rows, width), floats(rows, width),
+              carver.Take<float>(rows * SpreadStride(std::max(layer.inner(), 2 * width))),
               bytes(rows, std::max(width, layer.inner()))};
     };
     const auto heads = [&]() -> QuantizedHeads {
