@@ -73,7 +73,7 @@ void PackInt8Weights(const int8_t* w, int outputs, int inputs, int8_t* packed, i
 
 // How many floats apart rows of results should begin: a cache line more than they take. The widths of encoders are
 // multiples of 512 bytes, and rows that far apart share a few sets of the first-level cache.
-constexpr size_t SpreadStride(int outputs) { return static_cast<size_t>(PaddedOutputs(outputs) + kInt8Outputs); }
+constexpr size_t SpreadStride(int outputs) { return static_cast<size_t>(PaddedOutputs(outputs)) + kInt8Outputs; }
 
 // What a kernel does to its sums before it writes them: nothing, or coarse_gelu (dispatch.h).
 enum class Epilogue : uint8_t { kNone, kGelu };
