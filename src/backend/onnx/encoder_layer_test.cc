@@ -163,6 +163,8 @@ TEST(FasterPlan, CutsColumnsForFewRowsAndNeverAlone) {
     EXPECT_EQ(FasterPlan(isa, 768, 128, 2), LayerPlan::kRows);
   }
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 64, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 65, 2), LayerPlan::kColumns);
+  EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 768, 66, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 35, 2), LayerPlan::kColumns);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 36, 2), LayerPlan::kRows);
   EXPECT_EQ(FasterPlan(IsaLevel::kAvx512Amx, 384, 64, 2), LayerPlan::kRows);

@@ -24,7 +24,7 @@ inline int LeastRowsEach(IsaLevel isa, int hidden) {
     case IsaLevel::kAvx512Vnni:
       return is_kept ? 13 : 24;
     case IsaLevel::kAvx512Amx:
-      return is_kept ? 18 : 40;
+      return is_kept ? 18 : 33;
     default:
       return 24;
   }
