@@ -128,7 +128,7 @@ struct HttpServer::Impl {
   }
 
   // Where the queue is full, each refusal alone would take a core from the workers, and find its own memory gone from the
-  // caches: what comes during a rest is done in one go, for two thirds of the time each.
+  // caches: what comes during a rest is done in one go, for half of the time each.
   void RestAfterRefusals(uint64_t& seen) {
     const uint64_t refused = shared.refused.load(std::memory_order_relaxed);
     if (refused == seen) return;
